@@ -36,7 +36,8 @@ struct draft_attachment {
 };
 
 struct draft {
-    char *native_id; /* what makes it the same message when offered again; required */
+    char *native_id;   /* what makes it the same message when offered again; required */
+    char *fingerprint; /* hex of a hash of the content without any client key; NULL: not told */
     enum draft_automatic automatic;
     char *subject;
     char *text;      /* the full text, plain */

@@ -28,6 +28,8 @@ enum {
     RECORD_REFERENCES_MAX = 64,
     RECORD_PROBLEMS_MAX = 16,
     RECORD_PII_MAX = 1000,
+    REPORT_DAY_LEN = 10,
+    REPORT_TIME_SIZE = 26, /* with the NUL */
 };
 
 enum report_kind { REPORT_REPORT, REPORT_FOLLOWUP, REPORT_STATUS_QUERY, REPORT_NOT_REPORT };
@@ -123,6 +125,8 @@ struct record {
     struct report report;
     struct reporter reporter;
     char *native_id;     /* what the dedup key is made of */
+    char *fingerprint;   /* hex of a hash of the content alone; tells a reused client key from a
+                            repeated request; NULL where the channel has no client keys */
     char *original_text; /* full, untrimmed */
     bool no_ack;         /* answering would feed a loop (auto-reply, bounce, list, own mail) */
     struct record_reference references[RECORD_REFERENCES_MAX];
@@ -142,9 +146,13 @@ void record_release(struct record *record);
 /* Adds a warning code once; dropped silently beyond REPORT_WARNINGS_MAX. Copies code. */
 void report_warn(struct report *report, const char *code);
 
+/* Writes a time as the city's clock shows it, "2026-11-21T10:03:27+07:00"; the first
+ * REPORT_DAY_LEN characters are the day. Years 0000 to 9999. */
+void report_time(int64_t time_ms, char time[static REPORT_TIME_SIZE]);
+
 /*
  * The report as kanal.report/1; gives a new reference. Key order is fixed, so that the same report
- * dumps to the same bytes with report_json_dump().
+ * dumps to the same bytes with json_canonical().
  */
 json_t *report_json(const struct report *report);
 
