@@ -2,13 +2,14 @@
 /*
  * Pages: HTML templates embedded at build time, filled from JSON. The language is deliberately
  * tiny:
- *   {{name}} {{a.b}}      the value, HTML-escaped; missing or null is empty
+ *   {{name}} {{a.b}} {{.}}  the value, HTML-escaped; missing or null is empty; "." the list item
  *   {{#name}} ... {{/name}}  once per list item (fields of the item first, then the outer ones), or
  * once when the value is true, non-empty, non-zero
  *   {{^name}} ... {{/name}}  when it is missing, null, false, zero, "" or an empty list
  *   {{>name}}             another template
  *   {{t.key}}             a string of the reader's language (config/jakarta/strings.<lang>.json)
- * There is no unescaped form.
+ *   {{@style.css}}        the address of a static file; it changes with the file's content
+ * There is no unescaped form. Indentation of template lines is not sent.
  */
 #ifndef KANAL_GATEWAY_PAGE_H
 #define KANAL_GATEWAY_PAGE_H
@@ -17,21 +18,21 @@
 #include <stddef.h>
 
 #include "adapters/http_message.h"
+#include "config/asset.h"
 #include "normalize/buf.h"
 #include "normalize/err.h"
 
-/* One embedded file of gateway/web. */
-struct page_asset {
-    const char *name; /* "form.html", "style.css" */
-    const unsigned char *data;
-    size_t len;
-};
+enum { PAGE_MAX = 1024 * 1024 /* bytes of one rendered page: a list of tickets is the longest */ };
 
-/* Finds an asset; NULL when there is none. */
-const struct page_asset *page_asset(const char *name);
+/* Finds an embedded file of gateway/web ("form.html", "style.css"); NULL when there is none. */
+const struct asset *page_asset(const char *name);
 
-/* Renders a template for a language; model borrowed. -1 ERR_PERMANENT: unknown template or bad
- * syntax. */
+/* The file a path below "/static/" names ("0123456789abcdef/style.css"), when it is one that
+ * browsers may fetch (css, js, svg); *content_type is set. NULL: none, or of an older content. */
+const struct asset *page_static(const char *path, const char **content_type);
+
+/* Renders a template ("form" for form.html) for a language; model borrowed. -1 ERR_PERMANENT:
+ * unknown template, page_start() not called, or the page is too long. */
 int page_render(const char *name, const char *language, const json_t *model, struct buf *out,
                 struct err *err);
 
@@ -39,10 +40,21 @@ int page_render(const char *name, const char *language, const json_t *model, str
  * life. */
 const char *page_string(const char *language, const char *key);
 
-/* Parses every template and string file once; call at start. */
+/* Parses every template once; call at start, before other threads. -1 ERR_CONFIG: bad syntax, or a
+ * template, string or static file that does not exist (named). */
 int page_start(struct err *err);
 
-/* The render callback for http_listener. */
+/* Frees what page_start() made. */
+void page_stop(void);
+
+/* "id" or "en": what the query says ("?lang=en"), else the request's language. */
+const char *page_language(const struct http_request *request);
+
+/*
+ * The render callback for http_listener: response->view filled from response->model, in
+ * page_language(). Adds to the model "lang_query" ("?lang=en" when the query has it, to keep it in
+ * links) and, for GET, "other_lang" (the code of the other language).
+ */
 int page_http_render(void *context, const struct http_request *request,
                      const struct http_response *response, struct buf *html);
 

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The city's words. The files are built in, so a file that cannot be read as JSON is a mistake of
+ * ours: it aborts at the first use, and words_test sees it before anyone else does.
+ */
+#include "config/words.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/asset.h"
+
+const char *const words_languages[] = {"id", "en", NULL};
+
+enum { LANGUAGES = 2 };
+static json_t *words[LANGUAGES];
+static json_t *categories;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static json_t *load(const char *name)
+{
+    const struct asset *asset = asset_find(config_assets, name);
+    json_t *value =
+        asset ? json_loadb((const char *)asset->data, asset->len, JSON_REJECT_DUPLICATES, NULL)
+              : NULL;
+    if (!value)
+        abort();
+    return value;
+}
+
+static void start(void)
+{
+    words[0] = load("strings.id.json");
+    words[1] = load("strings.en.json");
+    categories = load("categories.json");
+}
+
+static const json_t *language_words(const char *language)
+{
+    pthread_once(&once, start);
+    for (size_t i = 0; language && words_languages[i]; i++)
+        if (!strcmp(language, words_languages[i]))
+            return words[i];
+    return NULL;
+}
+
+bool words_has(const char *language, const char *key)
+{
+    return json_is_string(json_object_get(language_words(language), key));
+}
+
+const char *words_get(const char *language, const char *key)
+{
+    const char *word = json_string_value(json_object_get(language_words(language), key));
+    if (!word)
+        word = json_string_value(json_object_get(words[0], key));
+    return word ? word : key;
+}
+
+const json_t *words_categories(void)
+{
+    pthread_once(&once, start);
+    return categories;
+}
+
+static bool field_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || c == '_';
+}
+
+bool words_next_field(const char *text, size_t *pos, size_t *start_at, size_t *len)
+{
+    for (const char *brace = text + *pos; (brace = strchr(brace, '{')); brace++) {
+        size_t n = 0;
+        while (field_char(brace[1 + n]))
+            n++;
+        if (n && brace[1 + n] == '}') {
+            *start_at = (size_t)(brace + 1 - text);
+            *len = n;
+            *pos = *start_at + n + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct words_field *find_field(const struct words_field *fields, const char *name,
+                                            size_t len)
+{
+    for (; fields->name; fields++)
+        if (strlen(fields->name) == len && !memcmp(fields->name, name, len))
+            return fields;
+    return NULL;
+}
+
+void words_fill(const char *text, const struct words_field *fields, struct buf *out)
+{
+    size_t copied = 0, pos = 0, at, len;
+    while (words_next_field(text, &pos, &at, &len)) {
+        const struct words_field *field = find_field(fields, text + at, len);
+        if (!field)
+            continue;
+        buf_add(out, text + copied, at - 1 - copied);
+        buf_add_text(out, field->value);
+        copied = pos;
+    }
+    buf_add_text(out, text + copied);
+}
