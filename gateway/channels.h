@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running the channels: a thread per polling channel, its back-off when it fails, its state, and the
+ * services adapter.h promises to adapters. One channel's trouble stays its own.
+ */
+#ifndef KANAL_GATEWAY_CHANNELS_H
+#define KANAL_GATEWAY_CHANNELS_H
+
+#include "gateway/gateway.h"
+
+struct channels;
+
+/* Opens every configured channel and starts its thread. A channel that cannot be opened is shown as
+ * such and tried again (TRANSIENT) or left alone (CONFIG); that is no failure of the gateway. */
+int channels_start(struct gateway *gateway, struct channels **out, struct err *err);
+
+/* Has every poll return and waits for the threads: nothing more comes in by polling. */
+void channels_halt(struct channels *channels);
+
+/* Closes the channels and frees; nobody may use a channel any more. NULL is fine, halted or never started. */
+void channels_free(struct channels *channels);
+
+/* Sends a notice by a channel; ERR_TRANSIENT while the channel is not open. */
+int channels_reply(struct gateway *gateway, struct channel *channel, const struct notice *notice,
+                   struct err *err);
+
+/* A message of this channel has just become durable. */
+void channels_message(struct gateway *gateway, const struct channel *channel);
+
+/* Channels whose last poll or open failed. */
+size_t channels_failing(struct gateway *gateway);
+
+#endif

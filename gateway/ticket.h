@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What leaves for the core: the canonical report without its restricted part, photos only when the
+ * reporter made the report public. Frozen at intake: a retry sends the same bytes.
+ */
+#ifndef KANAL_GATEWAY_TICKET_H
+#define KANAL_GATEWAY_TICKET_H
+
+#include "normalize/buf.h"
+#include "normalize/report.h"
+
+/* Appends the ticket's (or, for a follow-up, the update's) JSON. */
+void ticket_json(const struct report *report, struct buf *out);
+
+#endif
