@@ -3,13 +3,19 @@
  * The gateway's keys and everything made with them. libsodium only; no primitive of our own.
  *
  *   storage key   XChaCha20-Poly1305 of bodies, payloads and clean photos at rest
- *   index key     keyed BLAKE2b: dedup keys, blind indexes of addresses, PINs, reply tokens, rate
- * keys vault key     the PUBLIC half only: what is sealed to it, only the vault process opens
+ *   index keys    keyed BLAKE2b, one key each: dedup keys, blind indexes of addresses, PINs, reply
+ *                 tokens; rate keys by a random key of this process, so that they mean nothing
+ * later vault key     the PUBLIC half only: what is sealed to it, only the vault process opens
  *
  * Sealing to the vault: a fresh data key a minute, itself sealed by crypto_box_seal and carried in
- * front of each envelope, then wiped: a stolen gateway opens nothing sealed more than 60 s ago.
- * Associated data is "report id|field", so that no envelope opens in another's place.
- * Thread-safe.
+ * front of each envelope, and wiped after that minute also when nothing more comes: a stolen
+ * gateway opens nothing sealed more than 60 s ago. Associated data is "report id|field", so that no
+ * envelope opens in another's place.
+ *
+ *   envelope  = version | sealed data key | nonce | ciphertext and tag of the padded bytes
+ *   stored    = version | nonce | ciphertext and tag of the padded bytes
+ *
+ * Padding (ISO/IEC 7816-4, to the SEAL_PAD_* below) makes lengths tell less. Thread-safe.
  */
 #ifndef KANAL_GATEWAY_SEAL_H
 #define KANAL_GATEWAY_SEAL_H
@@ -28,26 +34,32 @@ enum {
     SEAL_PUBLIC_KEY_SIZE = 32,
     SEAL_MASTER_KEY_SIZE = 32,
     SEAL_MINUTE_MS = 60 * 1000,
+    SEAL_SMALL_MAX = 16 * 1024, /* up to here a text, padded to multiples of ... */
+    SEAL_PAD_SMALL = 256,
+    SEAL_PAD_LARGE = 4096, /* ... and beyond a file */
+    SEAL_OVERHEAD_MAX = 256 + SEAL_PAD_LARGE,
     PIN_DIGITS = 6,
     PIN_SIZE = PIN_DIGITS + 1,
 };
 
 struct seal;
 
-/* Reads the key file (32 random bytes as 64 hex digits, one line) or makes it with mode 0600 when
- * path does not exist yet and may_create; *created tells. All gateway keys derive from it
- * (crypto_kdf). A secret given (option "key") wins over path. */
+/* Reads the key file (see key_file.h) or makes it when path does not exist yet and may_create;
+ * *created tells. All gateway keys derive from it (crypto_kdf). A secret given (option "key"; 64
+ * hex digits) wins over path. -1 ERR_CONFIG. */
 int seal_open(const struct secret *key, const char *path, bool may_create, bool *created,
               struct seal **out, struct err *err);
 
-/* The vault's public key, once the vault has told it; before that envelopes cannot be made. */
+/* The vault's public key, once the vault has told it; before that envelopes cannot be made. A
+ * different key than before takes effect at once. */
 void seal_set_vault_key(struct seal *seal, const unsigned char key[static SEAL_PUBLIC_KEY_SIZE]);
 
 /* Wipes and frees. NULL is fine. */
 void seal_close(struct seal *seal);
 
 /* Appends an envelope only the vault opens. now_ms is CLOCK_MONOTONIC: it turns the minute key.
- * -1 ERR_TRANSIENT while the vault's key is not known. */
+ * -1 ERR_TRANSIENT while the vault's key is not known. (Like every function here that appends:
+ * check out->overflow.) */
 int seal_to_vault(struct seal *seal, const char *report_id, const char *field, const void *data,
                   size_t len, int64_t now_ms, struct buf *out, struct err *err);
 
@@ -79,7 +91,7 @@ int seal_token_parse(struct seal *seal, const char *token, char report_id[static
 
 /* --- The vault's half: used by `kanal vault` only --- */
 
-/* Opens an envelope with the vault's key pair into *out. -1 ERR_PERMANENT. */
+/* Opens an envelope with the vault's key pair, appended to *out. -1 ERR_PERMANENT. */
 int seal_open_envelope(const unsigned char public_key[static SEAL_PUBLIC_KEY_SIZE],
                        const unsigned char secret_key[static 32], const char *report_id,
                        const char *field, const void *data, size_t len, struct buf *out,
