@@ -6,6 +6,7 @@
 #include "config/words.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,39 @@ const json_t *words_categories(void)
 {
     pthread_once(&once, start);
     return categories;
+}
+
+/* The number of two digits, or -1. */
+static int two_digits(const char *text)
+{
+    for (int i = 0; i < 2; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return -1;
+    return (text[0] - '0') * 10 + text[1] - '0';
+}
+
+void words_day(const char *language, const char *day, struct buf *out)
+{
+    char key[16];
+    bool shaped = strlen(day) == 10 && day[4] == '-' && day[7] == '-';
+    int month = shaped ? two_digits(day + 5) : -1;
+    int number = shaped ? two_digits(day + 8) : -1;
+    if (month < 1 || month > 12 || number < 1) {
+        buf_add_text(out, day);
+        return;
+    }
+    snprintf(key, sizeof key, "month.%d", month);
+    buf_addf(out, "%d %s %.4s", number, words_get(language, key), day);
+}
+
+const char *words_state(const char *language, const char *state)
+{
+    char key[64];
+    int len = snprintf(key, sizeof key, "state.%s", state);
+    if (len < 0 || (size_t)len >= sizeof key)
+        return state;
+    const char *word = words_get(language, key);
+    return word == key ? state : word;
 }
 
 static bool field_char(char c)

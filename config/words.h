@@ -27,6 +27,12 @@ bool words_has(const char *language, const char *key);
  * Their names are the words "category.<code>" and "group.<group>". Borrowed, static life. */
 const json_t *words_categories(void);
 
+/* Appends a day "2026-11-21" as people write it: "21 November 2026"; anything else as it is. */
+void words_day(const char *language, const char *day, struct buf *out);
+
+/* The word for a state of a ticket ("Menunggu Validasi"), or the state itself. */
+const char *words_state(const char *language, const char *state);
+
 /* A field of a text to be filled: "{name}" stands for value; NULL counts as "". */
 struct words_field {
     const char *name; /* NULL ends a list */

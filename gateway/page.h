@@ -7,7 +7,8 @@
  * once when the value is true, non-empty, non-zero
  *   {{^name}} ... {{/name}}  when it is missing, null, false, zero, "" or an empty list
  *   {{>name}}             another template
- *   {{t.key}}             a string of the reader's language (config/jakarta/strings.<lang>.json)
+ *   {{t.key}}             a string of the reader's language (config/jakarta/strings.<lang>.json);
+ * "{name}" within it is the value of that name, when there is one
  *   {{@style.css}}        the address of a static file; it changes with the file's content
  * There is no unescaped form. Indentation of template lines is not sent.
  */
@@ -21,8 +22,6 @@
 #include "config/asset.h"
 #include "normalize/buf.h"
 #include "normalize/err.h"
-
-enum { PAGE_MAX = 1024 * 1024 /* bytes of one rendered page: a list of tickets is the longest */ };
 
 /* Finds an embedded file of gateway/web ("form.html", "style.css"); NULL when there is none. */
 const struct asset *page_asset(const char *name);

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/words.h"
 #include "normalize/mem.h"
+
+enum { FIELD_NAME_SIZE = 32 };
 
 enum node_kind {
     NODE_TEXT,
@@ -362,11 +365,26 @@ static int render_section(struct renderer *r, const struct page_template *templa
     return 0;
 }
 
-static void render_string(struct renderer *r, const char *key)
+/* A string's "{field}" is the value of that name; what has no value stays for the page's script. */
+static void render_string(struct renderer *r, const char *key, const struct scope *scope)
 {
     const char *text = r->env->string(r->env->context, key);
+    char name[FIELD_NAME_SIZE];
+    size_t copied = 0, pos = 0, at, len;
     text = text ? text : key;
-    page_escape(text, strlen(text), r->out);
+    while (words_next_field(text, &pos, &at, &len)) {
+        if (len >= sizeof name)
+            continue;
+        memcpy(name, text + at, len);
+        name[len] = '\0';
+        const json_t *value = find(scope, name);
+        if (!value)
+            continue;
+        page_escape(text + copied, at - 1 - copied, r->out);
+        render_value(r, value);
+        copied = pos;
+    }
+    page_escape(text + copied, strlen(text + copied), r->out);
 }
 
 static int render_nodes(struct renderer *r, const struct page_template *template, size_t begin,
@@ -383,7 +401,7 @@ static int render_nodes(struct renderer *r, const struct page_template *template
             render_value(r, find(scope, node->name));
             break;
         case NODE_STRING:
-            render_string(r, node->name);
+            render_string(r, node->name, scope);
             break;
         case NODE_ADDRESS:
             (void)r->env->address(r->env->context, node->name, r->out);

@@ -23,6 +23,8 @@ static const struct page_template *find_partial(void *context, const char *name)
 static const char *find_string(void *context, const char *key)
 {
     (void)context;
+    if (strcmp(key, "a.count") == 0)
+        return "{n} of {all}, {n}";
     return strcmp(key, "a.title") == 0 ? "Tom & \"Jerry\"" : NULL;
 }
 
@@ -89,6 +91,7 @@ static void good_templates(void **state)
         {"{{#o}}{{a}}{{b}}{{/o}}", "{\"o\": {\"a\": 1}, \"b\": 2}", "12"},
         {"{{#l}}{{v}}{{/l}}", "{\"v\": \"outer\", \"l\": [{\"v\": null}]}", ""},
         {"{{t.a.title}}", "{\"t\": {\"a\": \"x\"}}", "Tom &amp; &quot;Jerry&quot;"},
+        {"{{t.a.count}}", "{\"n\": \"<3>\"}", "&lt;3&gt; of {all}, &lt;3&gt;"},
         {"{{t.gone}}", "{}", "gone"},
         {"<link href=\"{{@x.css}}\">", "{}", "<link href=\"/static/1/x.css\">"},
         {"{{>part}}", "{\"v\": \"<\"}", "(&lt;)"},
@@ -173,7 +176,7 @@ static void pages_of_this_binary(void **state)
 {
     (void)state;
     struct err err = ERR_INIT;
-    struct buf out = BUF_INIT(PAGE_MAX);
+    struct buf out = BUF_INIT(1024 * 1024);
     json_t *model = json_object();
     if (page_start(&err))
         fail_msg("%s", err.text);
