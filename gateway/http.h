@@ -5,9 +5,11 @@
  *
  *  - A handler either answers at once (http_answer) or keeps the exchange and answers later from
  * any thread: the connection is suspended meanwhile, no pool thread waits.
- *  - Header block: 8 KiB, 10 s absolute. Body: the route's limit, 60 s + 1 s per 500 bytes...
- * absolute (never less than 500 bytes/s), and one budget for all bodies in memory: beyond it 503.
- *  - CL+TE together, obsolete folding, bad chunking: 400 and close.
+ *  - Header block: 8 KiB, 10 s from accept or from its request line; an idle connection 15 s. Body:
+ * the route's limit, 60 s and 500 bytes/s; one budget for all bodies in memory, beyond it 503.
+ * Answers likewise. All of these are absolute: a trickle does not extend them.
+ *  - Content-Length with Transfer-Encoding, repeated framing headers, obsolete folding, bare CR or
+ * LF, bad chunking: 400 and close. After a chunked request the connection always closes.
  *  - X-Forwarded-For and X-Forwarded-Proto only from the configured proxy's address.
  */
 #ifndef KANAL_GATEWAY_HTTP_H
@@ -36,22 +38,39 @@ struct http_route {
     size_t body_max; /* 0: no body allowed */
 };
 
+enum http_limits {
+    HTTP_HEADER_BYTES_MAX = 8 * 1024,
+    HTTP_HEADER_MS = 10 * 1000,
+    HTTP_IDLE_MS = 15 * 1000,
+    HTTP_BODY_MS = 60 * 1000,
+    HTTP_BODY_RATE = 500, /* Postfix's smtpd_min_data_rate */
+    HTTP_BODY_BUDGET = 256 * 1024 * 1024,
+    HTTP_DRAIN_MAX = 64 * 1024 * 1024, /* of a refused body, so that the sender reads the answer */
+    HTTP_CONNECTIONS_MAX = 10 * 1000,
+    HTTP_RETRY_AFTER_S = 5,
+};
+
 struct http_listener {
     const char *name;    /* "public", "staff", "admin", "core" */
     const char *address; /* "127.0.0.1:8080", "[::1]:8080", or "unix:/path" (mode 0600) */
     const struct http_route *routes;
-    void *context; /* for handlers */
-    unsigned threads;
-    unsigned connections_max;
-    unsigned per_address_max;
+    void *context;            /* for handlers */
+    unsigned threads;         /* 0: 1 */
+    unsigned connections_max; /* 0: HTTP_CONNECTIONS_MAX */
+    unsigned per_address_max; /* /64 for IPv6; not for the trusted proxy; 0: no limit */
     const char *tls_certificate, *tls_key; /* PEM contents; NULL: plain HTTP */
-    const char *trusted_proxy;             /* address whose X-Forwarded-* is believed; NULL none */
+    /* Address whose X-Forwarded-* is believed; NULL none. A unix socket's peers are "unix". */
+    const char *trusted_proxy;
+    /* Limits in time, bytes and bytes/s; 0: the default of enum http_limits. */
+    int64_t header_ms, idle_ms, body_ms, body_rate;
+    size_t body_budget;
     /* Renders a view: appends HTML; set by whoever owns the templates. NULL: JSON only. */
     int (*render)(void *context, const struct http_request *request,
                   const struct http_response *response, struct buf *html);
 };
 
-/* Binds and serves. -1 ERR_CONFIG: the address is bad or taken (named). Copies *listener. */
+/* Binds and serves. -1 ERR_CONFIG: the address is bad or taken (named). Copies *listener; what it
+ * points to must outlive the server. */
 int http_server_start(const struct http_listener *listener, struct http_server **out,
                       struct err *err);
 
@@ -70,7 +89,8 @@ void http_server_stop(struct http_server *server);
 /* The request; valid until http_answer(). */
 struct http_request *http_exchange_request(struct http_exchange *exchange);
 
-/* A key for rate limits: the client's address as text (/64 for IPv6); never logged or stored. */
+/* A key for rate limits: the client's address as text (/64 for IPv6, "unix" for a local peer);
+ * never logged or stored. */
 const char *http_exchange_client(const struct http_exchange *exchange);
 
 /* Answers; takes *response (released by the server). */
@@ -86,11 +106,18 @@ void http_response_text(struct http_response *response, const char *content_type
                         size_t len);
 /* A view and its model (taken). */
 void http_response_view(struct http_response *response, const char *view, json_t *model);
+/* Our own words for a status, in the client's language: JSON {"errors": [...]}, or the view "error"
+ * (model: status, message). */
+void http_response_error(struct http_response *response, const struct http_request *request,
+                         int status);
 
 /* --- Reading requests --- */
 /* The urlencoded field's decoded value into *out; 1 found, 0 absent, -1 malformed. For small forms
  * of our own pages only (tracking, officers): citizens' forms are parsed in the worker. */
 int http_form_field(const char *body, size_t len, const char *name, struct buf *out);
+/* Appends the decoded form of len percent-encoded bytes (plus: '+' is a space). -1: a broken escape
+ * or an encoded NUL. */
+int http_decode(const char *text, size_t len, bool plus, struct buf *out);
 /* A cookie's value into *out; 1 or 0. */
 int http_cookie(const struct http_request *request, const char *name, struct buf *out);
 
