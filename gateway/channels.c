@@ -246,8 +246,8 @@ static void *channels_health_thread(void *context)
 static int runner_start(struct channels *channels, size_t i, struct err *err)
 {
     struct runner *runner = &channels->runners[i];
-    if (pthread_create(&runner->thread, NULL, runner_thread, runner) != 0)
-        return err_set(err, ERR_TRANSIENT, "cannot start a channel's thread");
+    if (process_thread(&runner->thread, runner_thread, runner, err) != 0)
+        return -1;
     runner->has_thread = true;
     return 0;
 }
@@ -275,8 +275,8 @@ int channels_start(struct gateway *gateway, struct channels **out, struct err *e
     for (size_t i = 0; i < gateway->channel_count; i++)
         if (runner_start(channels, i, err) != 0)
             return -1;
-    if (pthread_create(&channels->health_thread, NULL, channels_health_thread, channels) != 0)
-        return err_set(err, ERR_TRANSIENT, "cannot start the health thread");
+    if (process_thread(&channels->health_thread, channels_health_thread, channels, err) != 0)
+        return -1;
     channels->has_health_thread = true;
     return 0;
 }

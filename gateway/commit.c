@@ -107,9 +107,9 @@ int committer_start(struct queue *queue, struct committer **out, struct err *err
     committer->last = &committer->first;
     pthread_mutex_init(&committer->lock, NULL);
     pthread_cond_init(&committer->wake, NULL);
-    if (pthread_create(&committer->thread, NULL, commit_thread, committer) != 0) {
+    if (process_thread(&committer->thread, commit_thread, committer, err) != 0) {
         free(committer);
-        return err_set(err, ERR_TRANSIENT, "cannot start the committer's thread");
+        return -1;
     }
     *out = committer;
     return 0;

@@ -197,9 +197,9 @@ int outbox_start(struct gateway *gateway, const struct outbox_duty *duty, struct
     pthread_condattr_destroy(&attributes);
     *out = outbox;
     while (outbox->thread_count < duty->threads) {
-        if (pthread_create(&outbox->threads[outbox->thread_count], NULL, outbox_thread, outbox) !=
+        if (process_thread(&outbox->threads[outbox->thread_count], outbox_thread, outbox, err) !=
             0)
-            return err_set(err, ERR_TRANSIENT, "cannot start an outbox thread");
+            return -1;
         outbox->thread_count++;
     }
     return 0;

@@ -238,10 +238,10 @@ int updates_start(struct gateway *gateway, struct updates **out, struct err *err
     pthread_cond_init(&updates->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     if (gateway->core_kind->open(gateway->core_options, &updates->core_state, err) != 0 ||
-        pthread_create(&updates->thread, NULL, updates_thread, updates) != 0) {
+        process_thread(&updates->thread, updates_thread, updates, err) != 0) {
         gateway->core_kind->close(updates->core_state);
         free(updates);
-        return err_set(err, ERR_TRANSIENT, "cannot start the updates thread");
+        return -1;
     }
     *out = updates;
     return 0;

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/core_process.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/key_file.h"
+#include "gateway/log.h"
+#include "gateway/process.h"
+#include "normalize/buf.h"
+#include "normalize/mem.h"
+
+enum {
+    CORE_PATH_MAX = 4096,
+    CORE_END_MS = 3000,
+    CORE_RESTART_MS = 1000, /* a core that cannot start must not make us spin */
+};
+
+struct core_process {
+    char *dir, *socket_path, *secret_path;
+    char secret[2 * KEY_SIZE + 1];
+    pid_t pid; /* 0: not running */
+    int lifeline;
+    int64_t started_ms;
+};
+
+static char *core_path(const char *folder, const char *name)
+{
+    struct buf path = BUF_INIT(CORE_PATH_MAX);
+    buf_addf(&path, "%s/%s", folder, name);
+    return buf_detach(&path, NULL);
+}
+
+static int core_spawn(struct core_process *core, struct err *err)
+{
+    struct buf listen = BUF_INIT(CORE_PATH_MAX);
+    buf_addf(&listen, "unix:%s", core->socket_path);
+    const char *const argv[] = {"kanal", "core", "--listen", listen.data, "--state", core->dir,
+                                "--secret-file", core->secret_path, "--lifeline", "3", NULL};
+    int result = process_start(argv, &core->pid, &core->lifeline, err);
+    buf_release(&listen);
+    core->started_ms = clock_ms();
+    return result;
+}
+
+static int core_secret(struct core_process *core, struct err *err)
+{
+    unsigned char key[KEY_SIZE];
+    bool created;
+    if (mkdir(core->dir, 0700) != 0 && errno != EEXIST)
+        return err_set(err, ERR_CONFIG, "cannot make '%s': %s", core->dir, strerror(errno));
+    if (key_file_open(core->secret_path, true, key, &created, err) != 0)
+        return -1;
+    sodium_bin2hex(core->secret, sizeof core->secret, key, sizeof key);
+    sodium_memzero(key, sizeof key);
+    return 0;
+}
+
+int core_process_start(const char *state, struct core_process **out, struct err *err)
+{
+    struct core_process *core = mem_calloc(1, sizeof *core);
+    core->dir = core_path(state, "core");
+    core->socket_path = core_path(core->dir, "core.sock");
+    core->secret_path = core_path(core->dir, "secret");
+    *out = core;
+    return core_secret(core, err) == 0 ? core_spawn(core, err) : -1;
+}
+
+const char *core_process_socket(const struct core_process *core)
+{
+    return core->socket_path;
+}
+
+const char *core_process_secret(const struct core_process *core)
+{
+    return core->secret;
+}
+
+void core_process_watch(struct core_process *core)
+{
+    if (core == NULL)
+        return;
+    if (core->pid > 0 && waitpid(core->pid, NULL, WNOHANG) == core->pid) {
+        log_event(LOG_CORE_RESTARTED, NULL, -1, NULL);
+        close(core->lifeline);
+        core->pid = 0;
+    }
+    struct err err = ERR_INIT; /* it is tried again at the next look */
+    if (core->pid == 0 && clock_ms() - core->started_ms >= CORE_RESTART_MS &&
+        core_spawn(core, &err) != 0)
+        core->pid = 0;
+}
+
+void core_process_stop(struct core_process *core)
+{
+    if (core == NULL)
+        return;
+    if (core->pid > 0) {
+        close(core->lifeline);
+        process_end(core->pid, CORE_END_MS);
+    }
+    sodium_memzero(core->secret, sizeof core->secret);
+    free(core->dir);
+    free(core->socket_path);
+    free(core->secret_path);
+    free(core);
+}
