@@ -13,6 +13,7 @@
 #include "config/mistake.h"
 #include "config/path.h"
 #include "config/suggest.h"
+#include "config/variant.h"
 #include "normalize/mem.h"
 
 enum { CONFIG_LABEL_MAX = CONFIG_NAME_MAX + 32, CONFIG_HINT_MAX = 100, CONFIG_WORD_MAX = 40 };
@@ -175,23 +176,36 @@ static const struct config_entry *config_type_entry(const struct config_loading 
     return NULL;
 }
 
+/* "missing" or "unknown", what was meant, and every type there is. */
+static void config_bad_type(struct config_loading *loading, const struct config_section *section,
+                            const struct config_entry *entry, int line)
+{
+    struct buf names = BUF_INIT(CONFIG_VARIANT_NAMES_MAX);
+    section->kind->variant_names(&names);
+    char label[CONFIG_LABEL_MAX], hint[CONFIG_HINT_MAX];
+    char name[CONFIG_VARIANT_MAX], meant[CONFIG_VARIANT_MAX] = "";
+    size_t best = SUGGEST_NONE;
+    const char *rest = names.data;
+    while (entry != NULL && (rest = config_variant_next(rest, name)) != NULL) {
+        if (suggest_closer(entry->value, name, &best))
+            snprintf(meant, sizeof meant, "%s", name);
+    }
+    mistake_add(&loading->mistakes, line, "%s.type: is %s%s, expected one of %s",
+                config_label(section, label), entry == NULL ? "missing" : "unknown",
+                config_hint(*meant == '\0' ? NULL : meant, hint), names.data);
+    buf_release(&names);
+}
+
 /* -1: the section's options stay unknown, so its keys cannot be checked. */
 static int config_section_type(struct config_loading *loading, const struct config_head *head,
                                struct config_section *section)
 {
-    const struct config_kind *kind = section->kind;
-    char label[CONFIG_LABEL_MAX];
     const struct config_entry *entry = config_type_entry(loading, head);
-    if (entry == NULL) {
-        mistake_add(&loading->mistakes, head->line, "%s.type: is missing, expected one of %s",
-                    config_label(section, label), kind->variant_names());
-        return -1;
-    }
     size_t size = 0;
-    const struct option_spec *options = kind->variant(entry->value, &size);
+    const struct option_spec *options =
+        entry == NULL ? NULL : section->kind->variant(entry->value, &size);
     if (options == NULL) {
-        mistake_add(&loading->mistakes, entry->line, "%s.type: is unknown, expected one of %s",
-                    config_label(section, label), kind->variant_names());
+        config_bad_type(loading, section, entry, entry == NULL ? head->line : entry->line);
         return -1;
     }
     section->type = mem_strdup(entry->value);
@@ -323,6 +337,29 @@ int config_load(const char *path, const struct config_kind *kinds, struct config
     mistakes_release(&loading.mistakes);
     free(loading.folder);
     return result;
+}
+
+int config_add(struct config *config, const struct config_kind *kind, const char *name,
+               const char *type, struct err *err)
+{
+    size_t size = 0;
+    const struct option_spec *options = kind->variant(type, &size);
+    if (options == NULL)
+        return err_set(err, ERR_CONFIG, "[%s %s] has an unknown type", kind->section, name);
+    if (config_section_find(config, kind, name) != NULL)
+        return err_set(err, ERR_CONFIG,
+                       "[%s %s] stands in the file with another type, expected "
+                       "another name for it",
+                       kind->section, name);
+    for (const struct option_spec *spec = options; spec->name != NULL; spec++) {
+        if (spec->required)
+            return err_set(err, ERR_CONFIG, "[%s %s] needs '%s'", kind->section, name, spec->name);
+    }
+    struct config_section *section = config_section_add(config, kind, name, 0);
+    section->type = mem_strdup(type);
+    section->options = options;
+    section->settings = mem_calloc(1, size);
+    return option_defaults(options, section->settings, err);
 }
 
 const void *config_settings(const struct config *config, const char *section)

@@ -31,8 +31,9 @@ struct config_kind {
      * itself is in config_section.type.
      */
     const struct option_spec *(*variant)(const char *type, size_t *settings_size);
-    const char *(*variant_names)(void); /* "email, web_form": for messages and help */
-    const char *help;                   /* one sentence for help-config */
+    /* Appends every type, "email, web_form": for messages and help. */
+    void (*variant_names)(struct buf *out);
+    const char *help; /* one sentence for help-config */
 };
 
 struct config_section {
@@ -55,6 +56,11 @@ struct config {
  */
 int config_load(const char *path, const struct config_kind *kinds, struct config *out,
                 struct buf *mistakes, struct err *err);
+
+/* Adds [section name] of a type, at its defaults, as if the file ended with it. -1 ERR_CONFIG: the
+ * name is taken, or the type is unknown or needs more than defaults. */
+int config_add(struct config *config, const struct config_kind *kind, const char *name,
+               const char *type, struct err *err);
 
 /* The settings of the only section of that kind; never NULL for a kind that is not named. */
 const void *config_settings(const struct config *config, const char *section);

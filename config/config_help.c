@@ -3,17 +3,15 @@
  * commented out, at its default. */
 #include "config/config.h"
 
-#include <string.h>
-
-enum { CONFIG_TYPE_MAX = 40 };
+#include "config/variant.h"
 
 static void config_help_variants(const struct config_kind *kind, struct buf *out)
 {
-    for (const char *names = kind->variant_names(); *names != '\0'; names += strspn(names, ", ")) {
-        char type[CONFIG_TYPE_MAX];
-        size_t len = strcspn(names, ", ");
-        snprintf(type, sizeof type, "%.*s", (int)len, names);
-        names += len;
+    struct buf names = BUF_INIT(CONFIG_VARIANT_NAMES_MAX);
+    kind->variant_names(&names);
+    const char *rest = names.data;
+    char type[CONFIG_VARIANT_MAX];
+    while ((rest = config_variant_next(rest, type)) != NULL) {
         size_t size;
         buf_addf(out, "\n#[%s NAME]\n#type = %s\n", kind->section, type);
         const struct option_spec *options = kind->variant(type, &size);
@@ -21,6 +19,7 @@ static void config_help_variants(const struct config_kind *kind, struct buf *out
             buf_add_char(out, '\n');
         option_help(options, out);
     }
+    buf_release(&names);
 }
 
 void config_help(const struct config_kind *kinds, struct buf *out)

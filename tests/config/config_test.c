@@ -62,9 +62,9 @@ static const struct option_spec *variant(const char *type, size_t *size)
     return strcmp(type, "none") == 0 ? nothing : NULL;
 }
 
-static const char *variant_names(void)
+static void variant_names(struct buf *out)
 {
-    return "mail, none";
+    buf_add_text(out, "mail, none");
 }
 
 static const struct config_kind kinds[] = {
@@ -172,6 +172,31 @@ static void reads_a_whole_file(void **state)
     config_release(&config);
 }
 
+static void adds_a_section_at_its_defaults(void **state)
+{
+    (void)state;
+    static const char text[] = "[channel taken]\ntype = none\n";
+    struct config config;
+    struct buf mistakes = BUF_INIT(1000);
+    assert_string_equal(load(text, sizeof text - 1, &config, &mistakes), "");
+    struct err err = ERR_INIT;
+    assert_int_equal(config_add(&config, &kinds[1], "web", "none", &err), 0);
+    assert_int_equal(config.section_count, 3);
+    assert_string_equal(config.sections[2].name, "web");
+    assert_string_equal(config.sections[2].type, "none");
+    assert_int_equal(config.sections[2].line, 0);
+    assert_int_equal(config_add(&config, &kinds[1], "taken", "none", &err), -1);
+    assert_string_equal(err.text, "[channel taken] stands in the file with another type, expected "
+                                  "another name for it");
+    err_clear(&err);
+    assert_int_equal(config_add(&config, &kinds[1], "fax", "fax", &err), -1);
+    err_clear(&err);
+    assert_int_equal(config_add(&config, &kinds[1], "mail", "mail", &err), -1);
+    assert_string_equal(err.text, "[channel mail] needs 'host'");
+    assert_int_equal(config.section_count, 3);
+    config_release(&config);
+}
+
 /* Below the limit of a line, and with names as long as they may be: nothing is cut. */
 static void long_lines_and_names_stay_whole(void **state)
 {
@@ -242,6 +267,8 @@ static const struct {
     BAD("[channel a]\ntype=none\n[channel a]\ntype=none\n",
         "3: this section stands on line 1 already, expected once\n"),
     BAD("[channel a]\nhost=x\n", "1: channel a.type: is missing, expected one of mail, none\n"),
+    BAD("[channel a]\ntype=mial\n",
+        "2: channel a.type: is unknown (did you mean 'mail'?), expected one of mail, none\n"),
     BAD("[channel a]\ntype=fax\n", "2: channel a.type: is unknown, expected one of mail, none\n"),
     BAD("[channel a]\ntype=none\ntype=none\n",
         "3: channel a.type: is set on line 2 already, expected once\n"),
@@ -366,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_absent_file_gives_the_defaults),
         cmocka_unit_test(reads_a_whole_file),
+        cmocka_unit_test(adds_a_section_at_its_defaults),
         cmocka_unit_test(long_lines_and_names_stay_whole),
         cmocka_unit_test(says_what_is_wrong_and_where),
         cmocka_unit_test(refuses_lines_beyond_the_limit),
