@@ -42,6 +42,9 @@ struct adapter {
     const char *reply_kind; /* reporter.address_kind that reply() can serve; NULL: none */
     const struct option_spec *options; /* ends with .name == NULL */
     size_t settings_size;
+    /* Checks what one option alone cannot show: -1 ERR_CONFIG "option: what is wrong, what is
+     * expected". At every load and by `kanal check`: touches nothing outside settings. */
+    int (*check)(const void *settings, struct err *err);
     /* Loads what parse needs (charsets, tables); once per worker, before the sandbox closes. */
     void (*parse_start)(void);
     draft_parser *parse;

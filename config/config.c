@@ -362,13 +362,17 @@ int config_add(struct config *config, const struct config_kind *kind, const char
     return option_defaults(options, section->settings, err);
 }
 
+const struct config_section *config_section(const struct config *config, const char *section)
+{
+    const struct config_section *found = config->sections;
+    while (strcmp(found->kind->section, section) != 0)
+        found++;
+    return found;
+}
+
 const void *config_settings(const struct config *config, const char *section)
 {
-    for (size_t n = 0; n < config->section_count; n++) {
-        if (strcmp(config->sections[n].kind->section, section) == 0)
-            return config->sections[n].settings;
-    }
-    return NULL;
+    return config_section(config, section)->settings;
 }
 
 void config_release(struct config *config)

@@ -62,7 +62,8 @@ int config_load(const char *path, const struct config_kind *kinds, struct config
 int config_add(struct config *config, const struct config_kind *kind, const char *name,
                const char *type, struct err *err);
 
-/* The settings of the only section of that kind; never NULL for a kind that is not named. */
+/* The only section of a kind that is not named, and its settings; never NULL. */
+const struct config_section *config_section(const struct config *config, const char *section);
 const void *config_settings(const struct config *config, const char *section);
 
 void config_release(struct config *config);

@@ -69,6 +69,9 @@ struct http_listener {
                   const struct http_response *response, struct buf *html);
 };
 
+/* Whether text has the form of http_listener.address. */
+bool http_address_fits(const char *text);
+
 /* Binds and serves. -1 ERR_CONFIG: the address is bad or taken (named). Copies *listener; what it
  * points to must outlive the server. */
 int http_server_start(const struct http_listener *listener, struct http_server **out,

@@ -104,6 +104,12 @@ static int prepare(int fd, const union address *address, socklen_t len)
     return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 }
 
+bool http_address_fits(const char *text)
+{
+    union address address;
+    return parse(text, &address) != 0;
+}
+
 int http_listen(const char *text, struct err *err)
 {
     union address address;
