@@ -2,7 +2,9 @@
 /*
  * Text as it may be stored and shown: valid UTF-8, NFC, LF line ends, no control characters but LF
  * and TAB, and no character that makes a reader see another order than the bytes have (bidi
- * overrides and embeddings, which become U+FFFD). libunistring does the Unicode work.
+ * overrides, embeddings and isolates, which become U+FFFD). Characters that only hide inside words
+ * (soft hyphen, zero-width space, word joiner, byte order mark) go, no-break spaces become spaces.
+ * libunistring does the Unicode work. Thread-safe.
  */
 #ifndef KANAL_NORMALIZE_TEXT_H
 #define KANAL_NORMALIZE_TEXT_H
