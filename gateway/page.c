@@ -22,6 +22,7 @@ struct page {
 
 static struct page *pages;
 static size_t page_count;
+static json_t *common; /* fields of every model */
 
 static const struct {
     const char *ending, *content_type;
@@ -108,6 +109,8 @@ int page_start(struct err *err)
         .partial = find_page, .string = find_own_string, .address = static_address};
     if (page_count)
         return 0;
+    if (!common)
+        page_city("DKI Jakarta", "112");
     for (const struct asset *asset = page_assets; asset->name; asset++) {
         const char *dot = strstr(asset->name, ".html");
         if (dot && !dot[5] && add_page(asset, (size_t)(dot - asset->name), err))
@@ -122,8 +125,16 @@ fail:
     return -1;
 }
 
+void page_city(const char *name, const char *emergency)
+{
+    json_decref(common);
+    common = json_pack("{s:s, s:s}", "city", name, "emergency", emergency);
+}
+
 void page_stop(void)
 {
+    json_decref(common);
+    common = NULL;
     for (size_t i = 0; i < page_count; i++) {
         free(pages[i].name);
         page_template_free(pages[i].template);
@@ -143,7 +154,8 @@ int page_render(const char *name, const char *language, const json_t *model, str
     struct page_environment env = {.partial = find_page,
                                    .string = find_string,
                                    .address = static_address,
-                                   .context = (void *)(uintptr_t)language};
+                                   .context = (void *)(uintptr_t)language,
+                                   .common = common};
     return page_template_render(template, &env, model, out, err);
 }
 

@@ -43,7 +43,11 @@ const char *page_string(const char *language, const char *key);
  * template, string or static file that does not exist (named). */
 int page_start(struct err *err);
 
-/* Frees what page_start() made. */
+/* What every page calls the city and which number it gives for emergencies; until called, "DKI
+ * Jakarta" and "112". Copies; call at start, before other threads. */
+void page_city(const char *name, const char *emergency);
+
+/* Frees what page_start() and page_city() made. */
 void page_stop(void);
 
 /* "id" or "en": what the query says ("?lang=en"), else the request's language. */

@@ -423,7 +423,8 @@ int page_template_render(const struct page_template *template, const struct page
                          const json_t *model, struct buf *out, struct err *err)
 {
     struct renderer r = {.env = env, .out = out};
-    struct scope scope = {.value = model};
+    struct scope common = {.value = env->common};
+    struct scope scope = {.value = model, .outer = &common};
     if (render_nodes(&r, template, 0, template->count, &scope, err))
         return -1;
     if (out->overflow)

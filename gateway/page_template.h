@@ -26,6 +26,7 @@ struct page_environment {
     /* Appends the address of a static file; -1 when there is none. */
     int (*address)(void *context, const char *name, struct buf *out);
     void *context;
+    const json_t *common; /* what every model has; the model's own fields win. May be NULL */
 };
 
 /* Parses; text is borrowed for the template's life. -1 ERR_CONFIG names the template and line. */

@@ -37,7 +37,7 @@ static int find_address(void *context, const char *name, struct buf *out)
     return 0;
 }
 
-static const struct page_environment env = {
+static struct page_environment env = {
     .partial = find_partial, .string = find_string, .address = find_address};
 
 /* Renders source with a model written as JSON; free() the result. NULL: it failed. */
@@ -98,8 +98,11 @@ static void good_templates(void **state)
         {"{{#l}}{{>part}}{{/l}}", "{\"l\": [{\"v\": 1}, {\"v\": 2}]}", "(1)(2)"},
         {"  <a>\n\n\t<b>\n    {{x}}\n", "{\"x\": \"  y\\n  z\"}", "<a>\n<b>\n  y\n  z\n"},
         {"{ {x} }} }", "{}", "{ {x} }} }"},
+        {"{{city}} {{x2}} {{#l}}{{city}}{{/l}}", "{\"x2\": \"own\", \"l\": [1]}", "Kota own Kota"},
     };
     struct err err = ERR_INIT;
+    json_t *common = json_pack("{s:s, s:s}", "city", "Kota", "x2", "common");
+    env.common = common;
     assert_int_equal(page_template_parse("part", "({{v}})", 7, &partial, &err), 0);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         char *page = render(good[i].source, good[i].model, 10000);
@@ -109,6 +112,8 @@ static void good_templates(void **state)
     }
     page_template_free(partial);
     partial = NULL;
+    env.common = NULL;
+    json_decref(common);
 }
 
 static void bad_templates(void **state)
