@@ -18,7 +18,9 @@ void inbound_init(struct inbound *in, const char *channel_id, const char *channe
 
 void inbound_fact_add(struct inbound *in, const char *key, const char *value)
 {
-    if (value == NULL || in->fact_count == INBOUND_FACTS_MAX)
+    if (value == NULL || strlen(value) > INBOUND_FACT_LEN_MAX)
+        return;
+    if (in->fact_count == INBOUND_FACTS_MAX)
         return;
     in->facts[in->fact_count++] =
         (struct inbound_fact){.key = mem_strdup(key), .value = mem_strdup(value)};

@@ -38,7 +38,8 @@ struct inbound {
 void inbound_init(struct inbound *in, const char *channel_id, const char *channel_type,
                   const char *channel_kind, int64_t received_ms, char *raw, size_t raw_len);
 
-/* Copies key and value; a NULL value and any fact beyond INBOUND_FACTS_MAX are left out. */
+/* Copies key and value; a NULL value, one longer than INBOUND_FACT_LEN_MAX, and any fact beyond
+ * INBOUND_FACTS_MAX are left out. */
 void inbound_fact_add(struct inbound *in, const char *key, const char *value);
 
 /* The fact's value, borrowed, or NULL. */
