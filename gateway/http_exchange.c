@@ -26,6 +26,7 @@ void *http_exchange_open(void *context, const char *target, struct MHD_Connectio
     buf_add_text(&exchange->target, target);
     exchange->request.body = "";
     exchange->request.language = "id";
+    exchange->request.method = "GET";
     exchange->request.path = "";
     exchange->request.query = "";
     /* The first request's headers count from accept; later ones from their request line. */
@@ -57,13 +58,13 @@ static int find_route(struct http_exchange *exchange, const char *method)
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
     unsigned allowed = 0;
 
+    exchange->request.method = wanted;
     for (const struct http_route *route = exchange->server->listener.routes; route->method != NULL;
          route++) {
         if (!path_fits(route->path, exchange->request.path))
             continue;
         if (strcmp(route->method, wanted) == 0) {
             exchange->route = route;
-            exchange->request.method = route->method;
             return 0;
         }
         if (allowed++ < ALLOW_METHODS_MAX)
