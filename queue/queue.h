@@ -6,18 +6,23 @@
  *  1. Every change is an operation. queue_apply() applies a list of them in ONE transaction, in
  *     order: when it returns 0 all of them are on stable storage, each with its own result.
  *  2. When it returns -1, err says which: ERR_TRANSIENT: nothing was applied, try again (busy, disk
- *     full before the commit). ERR_PERMANENT: the outcome of the commit is UNKNOWN; the caller must
- *     acknowledge nothing and stop the process.
+ *     full before the commit). ERR_CONFIG: an operation breaks a limit (queue_op_check()) or the
+ *     queue is read-only: nothing was applied, nor ever will be. ERR_PERMANENT: the outcome of the
+ *     commit is UNKNOWN; the caller must acknowledge nothing and stop the process.
  *  3. Time is an argument (now_ms, Unix epoch UTC). Engines have no clock, do not log, do not
- * retry.
+ *     retry.
  *  4. Leases carry a token. done, retry, bury and extend with a token that is no longer the lease's
  *     change nothing and result in QUEUE_LOST. Several gateways may work on one database: nothing
- * in a process is the truth.
+ *     in a process is the truth.
  *  5. One struct queue has one writer: queue_apply() is called by one thread at a time. The readers
  *     (queue_*_get, queue_*_list) may be called by any thread at any time, also from other
  * processes that opened the queue with QUEUE_READ_ONLY.
  *  6. Engines hold rows, not meaning: bodies and payloads are opaque bytes, encrypted by the
- * caller.
+ *     caller.
+ *  7. Work for one report leaves in order: a row is leased only when its report has no older
+ *     unfinished row of the same topic (a buried one is unfinished). For QUEUE_TO_CORE a
+ * follow-up's rows count as its parent's, so an update never overtakes the ticket; its rows to the
+ * reporter are its own.
  */
 #ifndef KANAL_QUEUE_QUEUE_H
 #define KANAL_QUEUE_QUEUE_H
@@ -106,6 +111,7 @@ struct queue_event {
     int64_t day;
     const char *state, *agency, *answer; /* agency and answer may be NULL */
     const char *photo_field;             /* evidence, stored as a blob of the report; NULL none */
+    struct queue_bytes photo;            /* its bytes; none: the blob is there already */
 };
 
 struct queue_lease {
@@ -119,21 +125,26 @@ struct queue_lease {
 };
 
 enum queue_op_kind {
-    QUEUE_ACCEPT,  /* entry -> STORED, or KNOWN with known_id when the dedup key is held */
+    QUEUE_ACCEPT,  /* entry -> STORED, or KNOWN with known_id when the dedup key is held; LOST: its
+                      id  is another entry's, choose another */
     QUEUE_RESOLVE, /* entry replaces the quarantined entry of the same id -> STORED, LOST when it is
-                      no longer in quarantine, KNOWN when its dedup key is another entry's */
-    QUEUE_LEASE,  /* topic, limit, lease_ms, token -> STORED; leases[] filled, oldest first; never a
-                     row whose report has an older unfinished row of the same topic */
-    QUEUE_EXTEND, /* lease_id, token, lease_ms */
+                      no longer in quarantine, KNOWN when its dedup key is another entry's. The
+                      entry's earlier dedup key stays held, its blobs stay unless replaced */
+    QUEUE_LEASE,   /* topic, limit, lease_ms, token -> STORED; leases[] filled, oldest first, with
+                      those due longest (not_before_ms, else when queued; an expired lease: when it
+                      expired); see rule 7 */
+    QUEUE_EXTEND,  /* lease_id, token, lease_ms */
     QUEUE_FINISH, /* lease_id, token, text (the core's reference of the ticket or NULL); the payload
                      and its times are erased */
     QUEUE_RETRY,  /* lease_id, token, not_before_ms, text (reason) */
     QUEUE_BURY,   /* lease_id, token, text (reason) */
-    QUEUE_REVIVE, /* lease_id: a buried row is due again; attempts start at 0 */
-    QUEUE_EVENT,  /* event, outbox[0..1]; KNOWN when event.key is held; LOST when no such report */
+    QUEUE_REVIVE, /* lease_id: a buried row is due again, attempts start at 0; LOST: not buried */
+    QUEUE_EVENT,  /* event, outbox when has_outbox; KNOWN when event.key is held; LOST when no such
+                     report */
     QUEUE_CURSOR, /* channel_id, name, text: remembers a cursor */
     QUEUE_HEALTH, /* channel_id, text: a channel's last known health, opaque */
-    QUEUE_BLOB_ERASE, /* entry.id, text (field; NULL all): blobs are gone from disk afterwards */
+    QUEUE_BLOB_ERASE, /* entry.id, text (field; NULL all): blobs are gone from disk afterwards; LOST
+                         when no such report */
     QUEUE_EXPIRE,     /* day: erases every blob whose expires_day is not 0 and <= day */
 };
 
@@ -202,17 +213,18 @@ struct queue_stats {
 };
 
 struct queue_options {
-    const char *path; /* sqlite: the database file's folder */
-    bool read_only;
-    bool check; /* verify integrity even after a clean stop */
+    const char *path; /* sqlite: the folder of the database and the blob segments */
+    bool read_only;   /* readers only, beside a running gateway or without one */
+    bool check;       /* verify integrity even after a clean stop */
 };
 
 struct queue;
 
 /*
  * Opens an engine by name ("sqlite", "memory"). After an unclean stop sqlite checks integrity
- * before it returns. -1 ERR_CONFIG: unknown engine, a newer schema ("made by a newer kanal"), held
- * by another process; ERR_PERMANENT: damaged.
+ * before it returns. Makes what is missing unless read_only. -1 ERR_CONFIG: unknown engine, a newer
+ * schema ("made by a newer kanal"), held by another process, nothing there to read;
+ * ERR_PERMANENT: damaged; ERR_TRANSIENT: the disk.
  */
 int queue_open(const char *engine, const struct queue_options *options, int64_t now_ms,
                struct queue **out, struct err *err);
@@ -220,7 +232,11 @@ int queue_open(const char *engine, const struct queue_options *options, int64_t 
 /* Marks a clean stop and closes. NULL is fine. */
 void queue_close(struct queue *queue);
 
-/* See rules 1, 2, 5. n <= QUEUE_OPS_MAX. */
+/* Whether queue_apply() would refuse this operation, and with it all that share its transaction:
+ * 0, or -1 ERR_CONFIG naming what is missing or passes a limit. Pure; any thread. */
+int queue_op_check(const struct queue_op *op, struct err *err);
+
+/* See rules 1, 2, 5. n <= QUEUE_OPS_MAX. After -1 no operation has a result. */
 int queue_apply(struct queue *queue, struct queue_op *const *ops, size_t n, int64_t now_ms,
                 struct err *err);
 

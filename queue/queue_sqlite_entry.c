@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Entries, their dedup keys and timelines, cursors and health. */
+#include <string.h>
+
+#include "queue/queue_sqlite.h"
+
+static void queue_sqlite_bind_entry(struct queue_db *db, enum queue_sql which, int64_t n,
+                                    const struct queue_entry *entry)
+{
+    queue_bind_int(db, which, 1, n);
+    queue_bind_text(db, which, 2, entry->id);
+    queue_bind_int(db, which, 3, entry->kind);
+    queue_bind_text(db, which, 4, entry->channel_id);
+    queue_bind_text(db, which, 5, entry->channel_kind);
+    queue_bind_text(db, which, 6, entry->parent_id);
+    queue_bind_text(db, which, 7, entry->category);
+    queue_bind_text(db, which, 8, entry->kelurahan_code);
+    queue_bind_text(db, which, 9, entry->language);
+    queue_bind_int(db, which, 10, entry->public_report);
+    queue_bind_int(db, which, 11, entry->received_day);
+    queue_bind_bytes(db, which, 12, entry->reporter_index,
+                     entry->reporter_index == NULL ? 0 : QUEUE_INDEX_SIZE);
+    queue_bind_text(db, which, 13, entry->reason);
+    queue_bind_bytes(db, which, 14, entry->reporter.data, entry->reporter.len);
+    queue_bind_bytes(db, which, 15, entry->reply.data, entry->reply.len);
+    queue_bind_bytes(db, which, 16, entry->body.data, entry->body.len);
+}
+
+int queue_sqlite_entry_find(struct queue_sqlite *q, const char *id, int64_t *entry, int64_t *kind,
+                            struct err *err)
+{
+    const enum queue_sql which = QUEUE_SQL_ENTRY_FIND;
+    queue_bind_text(&q->writer, which, 1, id);
+    int found = queue_db_next(&q->writer, which, err);
+    if (found <= 0)
+        return found;
+    *entry = queue_column_int(&q->writer, which, 0);
+    if (kind != NULL)
+        *kind = queue_column_int(&q->writer, which, 1);
+    queue_db_done(&q->writer, which);
+    return 1;
+}
+
+/* 1: op's dedup key is held, by row *entry; the result's fields say by whom. 0: free. -1. */
+static int queue_sqlite_dedup_find(struct queue_sqlite *q, struct queue_op *op, int64_t *entry,
+                                   struct err *err)
+{
+    const enum queue_sql which = QUEUE_SQL_DEDUP_FIND;
+    queue_bind_bytes(&q->writer, which, 1, op->entry->dedup_key, QUEUE_DEDUP_KEY_SIZE);
+    queue_bind_bytes(&q->writer, which, 2, op->entry->dedup_fingerprint, QUEUE_DEDUP_KEY_SIZE);
+    int found = queue_db_next(&q->writer, which, err);
+    if (found <= 0)
+        return found;
+    *entry = queue_column_int(&q->writer, which, 0);
+    queue_column_text(&q->writer, which, 1, op->known_id, sizeof op->known_id);
+    op->fingerprint_differs = queue_column_int(&q->writer, which, 2) == 0;
+    queue_db_done(&q->writer, which);
+    return 1;
+}
+
+/* *added is 0 when the key is held. */
+static int queue_sqlite_dedup_insert(struct queue_sqlite *q, const struct queue_entry *entry,
+                                     int64_t n, int64_t *added, struct err *err)
+{
+    const enum queue_sql which = QUEUE_SQL_DEDUP_INSERT;
+    queue_bind_bytes(&q->writer, which, 1, entry->dedup_key, QUEUE_DEDUP_KEY_SIZE);
+    queue_bind_int(&q->writer, which, 2, n);
+    queue_bind_bytes(&q->writer, which, 3, entry->dedup_fingerprint, QUEUE_DEDUP_KEY_SIZE);
+    return queue_db_run(&q->writer, which, added, err);
+}
+
+/* The chain of an entry's rows: its parent's for the core, its own otherwise. */
+static int queue_sqlite_chain(struct queue_sqlite *q, const struct queue_entry *entry, int64_t n,
+                              int64_t *chain, struct err *err)
+{
+    *chain = n;
+    if (entry->parent_id == NULL)
+        return 0;
+    return queue_sqlite_entry_find(q, entry->parent_id, chain, NULL, err) < 0 ? -1 : 0;
+}
+
+static bool queue_sqlite_topic_seen(const struct queue_entry *entry, size_t before)
+{
+    for (size_t i = 0; i < before; i++)
+        if (entry->outbox[i].topic == entry->outbox[before].topic)
+            return true;
+    return false;
+}
+
+static int queue_sqlite_entry_outbox(struct queue_sqlite *q, const struct queue_entry *entry,
+                                     int64_t n, bool fresh, int64_t now_ms, struct err *err)
+{
+    int64_t parent = n;
+    if (entry->outbox_count > 0 && queue_sqlite_chain(q, entry, n, &parent, err) < 0)
+        return -1;
+    for (size_t i = 0; i < entry->outbox_count; i++) {
+        const struct queue_outbox *outbox = &entry->outbox[i];
+        int64_t chain = outbox->topic == QUEUE_TO_CORE ? parent : n;
+        bool first = fresh && chain == n && !queue_sqlite_topic_seen(entry, i);
+        if (queue_sqlite_outbox_add(q, n, chain, first, outbox, now_ms, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Gives back the key taken by an entry whose id turned out to be another's. */
+static int queue_sqlite_accept_undo(struct queue_sqlite *q, struct queue_op *op, struct err *err)
+{
+    op->result = QUEUE_LOST;
+    queue_bind_bytes(&q->writer, QUEUE_SQL_DEDUP_DELETE, 1, op->entry->dedup_key,
+                     QUEUE_DEDUP_KEY_SIZE);
+    return queue_db_run(&q->writer, QUEUE_SQL_DEDUP_DELETE, NULL, err);
+}
+
+int queue_sqlite_accept(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms,
+                        struct err *err)
+{
+    const struct queue_entry *entry = op->entry;
+    int64_t n = q->next_entry;
+    int64_t added = 0;
+    if (queue_sqlite_dedup_insert(q, entry, n, &added, err) < 0)
+        return -1;
+    if (added == 0) {
+        op->result = QUEUE_KNOWN;
+        return queue_sqlite_dedup_find(q, op, &n, err) < 0 ? -1 : 0;
+    }
+    queue_sqlite_bind_entry(&q->writer, QUEUE_SQL_ENTRY_INSERT, n, entry);
+    if (queue_db_run(&q->writer, QUEUE_SQL_ENTRY_INSERT, &added, err) < 0)
+        return -1;
+    if (added == 0)
+        return queue_sqlite_accept_undo(q, op, err);
+    q->next_entry++;
+    q->tally[QUEUE_TALLY_KIND + entry->kind]++;
+    for (size_t i = 0; i < entry->blob_count; i++)
+        if (queue_sqlite_blob_add(q, n, (int64_t)i, &entry->blobs[i], err) < 0)
+            return -1;
+    op->result = QUEUE_STORED;
+    return queue_sqlite_entry_outbox(q, entry, n, true, now_ms, err);
+}
+
+/* Puts the new content in the place of the quarantined entry n. */
+static int queue_sqlite_replace(struct queue_sqlite *q, const struct queue_entry *entry, int64_t n,
+                                int64_t now_ms, struct err *err)
+{
+    queue_sqlite_bind_entry(&q->writer, QUEUE_SQL_ENTRY_REPLACE, n, entry);
+    if (queue_db_run(&q->writer, QUEUE_SQL_ENTRY_REPLACE, NULL, err) < 0)
+        return -1;
+    q->tally[QUEUE_TALLY_KIND + QUEUE_QUARANTINE]--;
+    q->tally[QUEUE_TALLY_KIND + entry->kind]++;
+    for (size_t i = 0; i < entry->blob_count; i++)
+        if (queue_sqlite_blob_replace(q, n, &entry->blobs[i], err) < 0)
+            return -1;
+    return queue_sqlite_entry_outbox(q, entry, n, false, now_ms, err);
+}
+
+int queue_sqlite_resolve(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms,
+                         struct err *err)
+{
+    const struct queue_entry *entry = op->entry;
+    int64_t n = 0;
+    int64_t kind = 0;
+    int64_t holder = 0;
+    int found = queue_sqlite_entry_find(q, entry->id, &n, &kind, err);
+    if (found < 0)
+        return -1;
+    if (found == 0 || kind != QUEUE_QUARANTINE) {
+        op->result = QUEUE_LOST;
+        return 0;
+    }
+    int held = queue_sqlite_dedup_find(q, op, &holder, err);
+    if (held < 0)
+        return -1;
+    if (held == 1 && holder != n) {
+        op->result = QUEUE_KNOWN;
+        return 0;
+    }
+    op->known_id[0] = '\0';
+    op->fingerprint_differs = false;
+    int64_t added = 0;
+    if (held == 0 && queue_sqlite_dedup_insert(q, entry, n, &added, err) < 0)
+        return -1;
+    op->result = QUEUE_STORED;
+    return queue_sqlite_replace(q, entry, n, now_ms, err);
+}
+
+static int queue_sqlite_event_insert(struct queue_sqlite *q, const struct queue_event *event,
+                                     int64_t entry, int64_t *added, struct err *err)
+{
+    const enum queue_sql which = QUEUE_SQL_EVENT_INSERT;
+    queue_bind_int(&q->writer, which, 1, entry);
+    queue_bind_text(&q->writer, which, 2, event->key);
+    queue_bind_int(&q->writer, which, 3, event->day);
+    queue_bind_text(&q->writer, which, 4, event->state);
+    queue_bind_text(&q->writer, which, 5, event->agency);
+    queue_bind_text(&q->writer, which, 6, event->answer);
+    queue_bind_text(&q->writer, which, 7, event->photo_field);
+    return queue_db_run(&q->writer, which, added, err);
+}
+
+int queue_sqlite_event(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms, struct err *err)
+{
+    const struct queue_event *event = op->event;
+    int64_t entry = 0;
+    int64_t added = 0;
+    int found = queue_sqlite_entry_find(q, event->report_id, &entry, NULL, err);
+    if (found < 0)
+        return -1;
+    if (found == 0) {
+        op->result = QUEUE_LOST;
+        return 0;
+    }
+    if (queue_sqlite_event_insert(q, event, entry, &added, err) < 0)
+        return -1;
+    op->result = added == 0 ? QUEUE_KNOWN : QUEUE_STORED;
+    if (added == 0)
+        return 0;
+    const struct queue_blob photo = {.field = event->photo_field, .data = event->photo};
+    if (photo.data.len > 0 && queue_sqlite_blob_replace(q, entry, &photo, err) < 0)
+        return -1;
+    if (!op->has_outbox)
+        return 0;
+    return queue_sqlite_outbox_add(q, entry, entry, false, &op->outbox, now_ms, err);
+}
+
+int queue_sqlite_cursor(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms,
+                        struct err *err)
+{
+    (void)now_ms;
+    op->result = QUEUE_STORED;
+    queue_bind_text(&q->writer, QUEUE_SQL_CURSOR_SET, 1, op->channel_id);
+    queue_bind_text(&q->writer, QUEUE_SQL_CURSOR_SET, 2, op->name);
+    queue_bind_text(&q->writer, QUEUE_SQL_CURSOR_SET, 3, op->text);
+    return queue_db_run(&q->writer, QUEUE_SQL_CURSOR_SET, NULL, err);
+}
+
+int queue_sqlite_health(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms,
+                        struct err *err)
+{
+    (void)now_ms;
+    op->result = QUEUE_STORED;
+    queue_bind_text(&q->writer, QUEUE_SQL_HEALTH_SET, 1, op->channel_id);
+    queue_bind_text(&q->writer, QUEUE_SQL_HEALTH_SET, 2, op->text);
+    return queue_db_run(&q->writer, QUEUE_SQL_HEALTH_SET, NULL, err);
+}
