@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Which Debian packages Kanal is built from, and how missing ones are installed. Sourced by
 # gateway/run and tests/run. Installs nothing that is there, and starts no service.
 
@@ -59,6 +60,7 @@ packages_as_root() {
 
 # Runs apt so that no package starts a service: tests start their own servers, on their own ports.
 packages_apt() {
+    # shellcheck disable=SC2016
     packages_as_root env DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 LC_ALL=C.UTF-8 \
         bash -c '
             policy=/usr/sbin/policy-rc.d
