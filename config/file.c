@@ -210,7 +210,6 @@ static void config_file_parse(struct config_reading *reading)
         reading->rest_len -= mark_len;
     }
     ini_use_stack = false;
-    ini_max_line = CONFIG_LINE_MAX + 3;
     ini_initial_alloc = CONFIG_LINE_MAX + 3;
     int bad_line = ini_parse_stream(config_line_next, reading, config_entry_take, reading);
     if (bad_line != 0)
