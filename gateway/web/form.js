@@ -25,7 +25,7 @@
     count.classList.toggle('enough', missing <= 0);
     clearTimeout(announce); /* screen readers hear it once the typing rests */
     announce = setTimeout(function () {
-      byId('story-status').textContent = count.textContent;
+      if (story.isConnected) byId('story-status').textContent = count.textContent;
     }, 1500);
   }
   story.addEventListener('input', showCount);

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The form's adapter: what goes to the worker, the form's model, and each answer it gives. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/web_form.h"
+#include "config/words.h"
+#include "normalize/form.h"
+#include "normalize/mem.h"
+
+/* --- The gateway's side, doubled --- */
+
+static struct {
+    size_t count;
+    char *raw, *content_type, *categories, *story_min, *channel_type, *channel_kind;
+    int64_t received_ms;
+    int result;
+} submitted;
+
+int intake_submit(struct intake *intake, struct inbound *msg, struct err *err)
+{
+    (void)intake;
+    submitted.count++;
+    submitted.raw = mem_strndup(msg->raw, msg->raw_len);
+    submitted.content_type = mem_strdup(inbound_fact(msg, "content_type"));
+    submitted.categories = mem_strdup(inbound_fact(msg, "categories"));
+    submitted.story_min = mem_strdup(inbound_fact(msg, "story_min"));
+    submitted.channel_type = mem_strdup(msg->channel_type);
+    submitted.channel_kind = mem_strdup(msg->channel_kind);
+    submitted.received_ms = msg->received_ms;
+    inbound_release(msg);
+    return submitted.result ? err_set(err, ERR_TRANSIENT, "the queue is full") : 0;
+}
+
+static void forget_submitted(void)
+{
+    free(submitted.raw);
+    free(submitted.content_type);
+    free(submitted.categories);
+    free(submitted.story_min);
+    free(submitted.channel_type);
+    free(submitted.channel_kind);
+    memset(&submitted, 0, sizeof submitted);
+}
+
+/* --- A channel --- */
+
+static struct channel channel;
+
+static void open_channel(const char *categories, const char *story_min, int result)
+{
+    struct err err = ERR_INIT;
+    const struct adapter *adapter = &adapter_web_form;
+    void *settings = mem_calloc(1, adapter->settings_size);
+    assert_int_equal(option_defaults(adapter->options, settings, &err), 0);
+    if (categories)
+        assert_int_equal(option_set(option_find(adapter->options, "categories"), settings,
+                                    categories, ".", &err),
+                         0);
+    if (story_min)
+        assert_int_equal(
+            option_set(option_find(adapter->options, "story_min"), settings, story_min, ".", &err),
+            0);
+    channel = (struct channel){.adapter = adapter, .id = "web", .settings = settings};
+    assert_int_equal(adapter->open(&channel, &err), result);
+    if (result)
+        assert_int_equal(err.kind, ERR_CONFIG);
+}
+
+static void close_channel(void)
+{
+    void *settings = (void *)(uintptr_t)channel.settings;
+    option_release(channel.adapter->options, settings);
+    free(settings);
+}
+
+static void release(struct http_response *response)
+{
+    json_decref(response->model);
+    free(response->body);
+    for (size_t i = 0; i < response->header_count; i++)
+        free(response->headers[i].value);
+}
+
+static void respond(const struct receipt *receipt, const char *language,
+                    struct http_response *response)
+{
+    struct http_request request = {.method = "POST", .language = language};
+    memset(response, 0, sizeof *response);
+    assert_int_equal(
+        adapter_web_form.respond(&channel, &request, receipt, receipt ? 1 : 0, response), 0);
+    assert_non_null(response->model);
+}
+
+static char *json_of(const struct http_response *response)
+{
+    return json_canonical(json_object_get(response->model, "json"));
+}
+
+/* --- Tests --- */
+
+static void body_goes_on_as_it_came(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct http_request request = {.body = "a\0b",
+                                   .body_len = 3,
+                                   .content_type = "multipart/form-data; boundary=x",
+                                   .received_ms = 1795257807000};
+    open_channel("jalan, sampah", "20", 0);
+    assert_int_equal(adapter_web_form.receive(&channel, &request, &err), 0);
+    assert_int_equal(submitted.count, 1);
+    assert_memory_equal(submitted.raw, "a\0b", 3);
+    assert_string_equal(submitted.content_type, "multipart/form-data; boundary=x");
+    assert_string_equal(submitted.categories, "sampah,jalan");
+    assert_string_equal(submitted.story_min, "20");
+    assert_string_equal(submitted.channel_type, "web_form");
+    assert_string_equal(submitted.channel_kind, "web");
+    assert_int_equal(submitted.received_ms, 1795257807000);
+    forget_submitted();
+    submitted.result = -1;
+    assert_int_equal(adapter_web_form.receive(&channel, &request, &err), -1);
+    assert_int_equal(err.kind, ERR_TRANSIENT);
+    forget_submitted();
+    close_channel();
+}
+
+static void unknown_categories_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"jalan, jln", "darurat", "jal", "jalann"};
+    static const char *const good[] = {"jalan", " jalan ,lainnya,", ","};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        open_channel(bad[i], NULL, -1);
+        close_channel();
+    }
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        open_channel(good[i], NULL, 0);
+        close_channel();
+    }
+}
+
+static size_t count_categories(const json_t *model)
+{
+    size_t i, count = 0;
+    json_t *group;
+    json_array_foreach(json_object_get(model, "groups"), i, group) count +=
+        json_array_size(json_object_get(group, "categories"));
+    return count;
+}
+
+static void empty_form(void **state)
+{
+    (void)state;
+    open_channel(NULL, NULL, 0);
+    json_t *one = web_form_model(&channel, "id", NULL), *two = web_form_model(&channel, "id", NULL);
+    const char *key = json_string_value(json_object_get(one, "client_key"));
+    assert_int_equal(strlen(key), 32);
+    assert_string_not_equal(key, json_string_value(json_object_get(two, "client_key")));
+    assert_int_equal(json_integer_value(json_object_get(one, "story_min")), 150);
+    assert_int_equal(count_categories(one), 34);
+    assert_null(json_object_get(one, "public"));
+    assert_null(json_object_get(one, "value"));
+    json_decref(one);
+    json_decref(two);
+    close_channel();
+    open_channel("banjir,jalan", NULL, 0);
+    one = web_form_model(&channel, "en", NULL);
+    assert_int_equal(count_categories(one), 2);
+    assert_int_equal(json_array_size(json_object_get(one, "groups")), 2);
+    json_decref(one);
+    close_channel();
+}
+
+static void add_problem(struct record *record, const char *field, const char *code)
+{
+    record->problems[record->problem_count++] =
+        (struct record_problem){.field = mem_strdup(field), .code = mem_strdup(code)};
+}
+
+static void refused_form_keeps_what_was_typed(void **state)
+{
+    (void)state;
+    struct record record;
+    struct http_response response;
+    record_init(&record);
+    record.report.story = mem_strdup("Pendek <b>");
+    record.report.location.text = mem_strdup("Jl. Contoh No. 1");
+    record.report.location.has_point = true;
+    record.report.location.lat = -6.25;
+    record.report.location.lon = 106.5;
+    record.report.additional = mem_strdup("tambahan");
+    record.report.category.code = mem_strdup("jalan");
+    record.report.visibility = REPORT_PUBLIC;
+    record.reporter.name = mem_strdup("Warga Contoh");
+    record.reporter.address = mem_strdup("warga@example.org");
+    record.reporter.no_reply = true;
+    add_problem(&record, "story", "too_short");
+    add_problem(&record, "attachments[2]", "too_large");
+    add_problem(&record, "nonsense", "unknown_field");
+    open_channel(NULL, "200", 0);
+    respond(&(struct receipt){.outcome = RECEIPT_REFUSED, .record = &record}, "id", &response);
+    assert_int_equal(response.status, 422);
+    assert_string_equal(response.view, "form");
+    char *json = json_of(&response);
+    assert_string_equal(
+        json, "{\"errors\":[{\"field\":\"story\",\"message\":\"Ceritakan lebih lengkap: sedikitnya "
+              "200 karakter, dengan waktu dan jenis kejadiannya.\"},{\"field\":\"attachments[2]\","
+              "\"message\":\"Setiap foto paling besar 6 MB.\"},{\"field\":\"nonsense\",\"message\":"
+              "\"Isian ini tidak dikenal.\"}]}");
+    free(json);
+    const json_t *model = response.model, *value = json_object_get(model, "value");
+    assert_string_equal(json_string_value(json_object_get(value, "story")), "Pendek <b>");
+    assert_string_equal(json_string_value(json_object_get(value, "location")), "Jl. Contoh No. 1");
+    assert_string_equal(json_string_value(json_object_get(value, "additional")), "tambahan");
+    assert_string_equal(json_string_value(json_object_get(value, "name")), "Warga Contoh");
+    assert_string_equal(json_string_value(json_object_get(value, "contact")), "warga@example.org");
+    assert_true(json_real_value(json_object_get(value, "lat")) < -6.24);
+    assert_true(json_is_true(json_object_get(model, "public")));
+    assert_true(json_is_true(json_object_get(model, "no_reply")));
+    assert_true(json_is_true(json_object_get(model, "problems_any")));
+    const json_t *error = json_object_get(model, "error");
+    assert_non_null(json_object_get(error, "story"));
+    assert_non_null(json_object_get(error, "attachments"));
+    const json_t *first = json_array_get(json_object_get(model, "problems"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "anchor")), "story");
+    assert_string_equal(json_string_value(json_object_get(first, "label")),
+                        words_get("id", "form.story"));
+    const json_t *last = json_array_get(json_object_get(model, "problems"), 2);
+    assert_true(json_is_null(json_object_get(last, "anchor")));
+    release(&response);
+    record_release(&record);
+    close_channel();
+}
+
+static void receipts(void **state)
+{
+    (void)state;
+    static const struct {
+        enum receipt_outcome outcome;
+        int status;
+        const char *flag;
+    } table[] = {
+        {RECEIPT_ACCEPTED, 201, "fresh"},
+        {RECEIPT_KNOWN, 200, "known"},
+        {RECEIPT_QUARANTINED, 201, "quarantined"},
+    };
+    open_channel(NULL, NULL, 0);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct receipt receipt = {
+            .outcome = table[i].outcome, .id = "7KQ3MXP9T2FC", .pin = "482913"};
+        struct http_response response;
+        respond(&receipt, "id", &response);
+        assert_int_equal(response.status, table[i].status);
+        assert_string_equal(response.view, "receipt");
+        char *json = json_of(&response);
+        assert_string_equal(json, "{\"id\":\"7KQ3-MXP9-T2FC\",\"pin\":\"482913\",\"track_url\":"
+                                  "\"/track#7KQ3-MXP9-T2FC\"}");
+        free(json);
+        assert_true(json_is_true(json_object_get(response.model, table[i].flag)));
+        release(&response);
+    }
+    close_channel();
+}
+
+static void reused_key(void **state)
+{
+    (void)state;
+    struct http_response response;
+    open_channel(NULL, NULL, 0);
+    respond(&(struct receipt){.outcome = RECEIPT_CONFLICT, .id = "7KQ3MXP9T2FC"}, "en", &response);
+    assert_int_equal(response.status, 422);
+    char *json = json_of(&response);
+    assert_string_equal(json, "{\"errors\":[{\"field\":\"client_key\",\"message\":\"This key was "
+                              "used for another report already.\"}]}");
+    assert_null(strstr(json, "7KQ3"));
+    free(json);
+    release(&response);
+    close_channel();
+}
+
+static void try_again(void **state)
+{
+    (void)state;
+    struct receipt failed = {.outcome = RECEIPT_FAILED};
+    const struct receipt *const cases[] = {&failed, NULL};
+    open_channel(NULL, NULL, 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct http_response response;
+        respond(cases[i], "en", &response);
+        assert_int_equal(response.status, 503);
+        assert_int_equal(response.header_count, 1);
+        assert_string_equal(response.headers[0].name, "Retry-After");
+        assert_true(strtol(response.headers[0].value, NULL, 10) > 0);
+        assert_non_null(json_object_get(json_object_get(response.model, "json"), "errors"));
+        release(&response);
+    }
+    close_channel();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(body_goes_on_as_it_came),
+        cmocka_unit_test(unknown_categories_are_refused),
+        cmocka_unit_test(empty_form),
+        cmocka_unit_test(refused_form_keeps_what_was_typed),
+        cmocka_unit_test(receipts),
+        cmocka_unit_test(reused_key),
+        cmocka_unit_test(try_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
