@@ -26,6 +26,9 @@ static bool is_ok(int code)
 
 static enum email_trouble trouble_of(const struct email_imap *imap, int code)
 {
+    const mailstream *stream = imap->session->imap_stream;
+    enum email_stream_end end = stream != NULL ? email_stream_end(stream) : EMAIL_STREAM_LOST;
+
     switch (code) {
     case MAILIMAP_ERROR_PARSE:
     case MAILIMAP_ERROR_PROTOCOL:
@@ -36,9 +39,9 @@ static enum email_trouble trouble_of(const struct email_imap *imap, int code)
     case MAILIMAP_ERROR_BAD_STATE:
     case MAILIMAP_ERROR_DONT_ACCEPT_CONNECTION:
     case MAILIMAP_ERROR_CONNECTION_REFUSED:
-        return imap->session->imap_stream != NULL && email_stream_cut(imap->session->imap_stream)
-                   ? EMAIL_CUT
-                   : EMAIL_LOST;
+        if (end == EMAIL_STREAM_FLOODED)
+            return EMAIL_GARBLED;
+        return end == EMAIL_STREAM_CUT ? EMAIL_CUT : EMAIL_LOST;
     default:
         return EMAIL_REFUSED;
     }
@@ -112,11 +115,13 @@ static int connect_session(struct email_imap *imap, struct err *err)
     /* PREAUTH before TLS would leave the whole session unprotected (RFC 3501, 6.2.1). */
     if (imap->session->imap_state != MAILIMAP_STATE_NON_AUTHENTICATED)
         return err_set(err, ERR_TRANSIENT, "cannot start TLS: the server skipped the login");
-    if (settle(imap, mailimap_starttls(imap->session), "start TLS", err) != 0) {
-        if (imap->trouble == EMAIL_REFUSED)
-            err->kind = ERR_CONFIG;
+    if (ask_capabilities(imap, err) != 0)
         return -1;
-    }
+    if (!mailimap_has_extension(imap->session, "STARTTLS"))
+        return err_set(err, ERR_CONFIG, "cannot start TLS: '%s' does not offer it",
+                       settings->imap_host);
+    if (settle(imap, mailimap_starttls(imap->session), "start TLS", err) != 0)
+        return -1;
     return email_stream_start_tls(imap->session->imap_stream, err);
 }
 

@@ -33,8 +33,9 @@ struct email_stream {
     gnutls_certificate_credentials_t trust;
     int64_t deadline_ms;
     size_t bytes_left;
+    bool secured; /* the handshake is done */
+    enum email_stream_end end;
     const char *failure; /* static; NULL while it works */
-    bool cut;
 };
 
 /* What libetpan needs to close and read us; all else is NULL: it is never called. */
@@ -57,11 +58,11 @@ static struct email_stream *stream_of(const mailstream *stream)
     return stream->low->data;
 }
 
-static int fail(struct email_stream *st, const char *failure, bool cut)
+static int fail(struct email_stream *st, enum email_stream_end end, const char *failure)
 {
     if (st->failure == NULL) {
         st->failure = failure;
-        st->cut = cut;
+        st->end = end;
     }
     return -1;
 }
@@ -78,18 +79,18 @@ static int wait_ready(struct email_stream *st, int fd, short events, int64_t sil
         int ready;
 
         if (now_ms >= st->deadline_ms)
-            return fail(st, "out of time", true);
+            return fail(st, EMAIL_STREAM_CUT, "out of time");
         if (now_ms - start_ms >= silence_ms)
-            return fail(st, "timed out", false);
+            return fail(st, EMAIL_STREAM_LOST, "timed out");
         if (stop_ms == INT64_MAX && channel_stopping(st->ch))
             stop_ms = now_ms + EMAIL_STREAM_GRACE_MS;
         if (now_ms >= stop_ms)
-            return fail(st, "stopping", true);
+            return fail(st, EMAIL_STREAM_CUT, "stopping");
         ready = poll(&poll_fd, 1, STREAM_SLICE_MS);
         if (ready > 0)
             return 0;
         if (ready < 0 && errno != EINTR)
-            return fail(st, "broken", false);
+            return fail(st, EMAIL_STREAM_LOST, "broken");
     }
 }
 
@@ -102,8 +103,8 @@ static int tls_again(struct email_stream *st, ssize_t code)
         return wait_ready(st, st->fd, gnutls_record_get_direction(st->tls) ? POLLOUT : POLLIN,
                           EMAIL_STREAM_SILENCE_MS);
     if (code == GNUTLS_E_PREMATURE_TERMINATION)
-        return fail(st, "closed by the server", false);
-    return fail(st, "broken TLS", false);
+        return fail(st, EMAIL_STREAM_LOST, "closed by the server");
+    return fail(st, EMAIL_STREAM_LOST, "broken TLS");
 }
 
 static ssize_t read_some(struct email_stream *st, void *data, size_t size)
@@ -121,7 +122,7 @@ static ssize_t read_some(struct email_stream *st, void *data, size_t size)
                 wait_ready(st, st->fd, POLLIN, EMAIL_STREAM_SILENCE_MS) != 0)
                 return -1;
             if (got < 0 && errno != EAGAIN && errno != EINTR)
-                return fail(st, "broken", false);
+                return fail(st, EMAIL_STREAM_LOST, "broken");
         }
     } while (got < 0);
     return got;
@@ -139,9 +140,9 @@ static ssize_t stream_read(mailstream_low *low, void *data, size_t size)
         return -1;
     /* libetpan takes 0 for "no data yet" and would ask for ever. */
     if (got == 0)
-        return fail(st, "closed by the server", false);
+        return fail(st, EMAIL_STREAM_LOST, "closed by the server");
     if ((size_t)got > st->bytes_left)
-        return fail(st, "the answer is larger than announced", false);
+        return fail(st, EMAIL_STREAM_FLOODED, "too talkative");
     st->bytes_left -= (size_t)got;
     return got;
 }
@@ -164,7 +165,7 @@ static ssize_t stream_write(mailstream_low *low, const void *data, size_t size)
                 wait_ready(st, st->fd, POLLOUT, EMAIL_STREAM_SILENCE_MS) != 0)
                 return -1;
             if (sent < 0 && errno != EAGAIN && errno != EINTR)
-                return fail(st, "broken", false);
+                return fail(st, EMAIL_STREAM_LOST, "broken");
         }
     } while (sent < 0);
     return sent;
@@ -175,7 +176,7 @@ static int stream_close(mailstream_low *low)
     struct email_stream *st = low->data;
 
     if (st->tls != NULL) {
-        if (st->failure == NULL)
+        if (st->secured && st->failure == NULL)
             gnutls_bye(st->tls, GNUTLS_SHUT_WR);
         gnutls_deinit(st->tls);
     }
@@ -226,7 +227,7 @@ static int connect_to(struct email_stream *st, const struct addrinfo *address)
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
-        return fail(st, "no socket", false);
+        return fail(st, EMAIL_STREAM_LOST, "no socket");
     /* A peer that is gone without a word is found even while nothing is asked (IDLE). */
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -234,7 +235,7 @@ static int connect_to(struct email_stream *st, const struct addrinfo *address)
         (errno != EINPROGRESS || wait_ready(st, fd, POLLOUT, EMAIL_STREAM_CONNECT_MS) != 0 ||
          getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) != 0 || failure != 0)) {
         close(fd);
-        return fail(st, "refused", false);
+        return fail(st, EMAIL_STREAM_LOST, "refused");
     }
     st->fd = fd;
     return 0;
@@ -258,7 +259,7 @@ static int connect_any(struct email_stream *st, struct err *err)
                     st->peer->host);
             break;
         }
-        if (st->cut)
+        if (st->end == EMAIL_STREAM_CUT)
             break;
         st->failure = NULL;
         connect_to(st, one);
@@ -319,13 +320,14 @@ static int tls_start(struct email_stream *st, struct err *err)
     do {
         code = gnutls_handshake(st->tls);
         if (code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR) {
-            fail(st, "certificate refused", false);
+            fail(st, EMAIL_STREAM_LOST, "certificate refused");
             return refuse_certificate(st, err);
         }
         if (code < 0 && tls_again(st, code) != 0)
             return err_set(err, ERR_TRANSIENT, "cannot start TLS with '%s': %s", st->peer->host,
-                           st->cut ? st->failure : gnutls_strerror(code));
+                           st->end == EMAIL_STREAM_CUT ? st->failure : gnutls_strerror(code));
     } while (code < 0);
+    st->secured = true;
     return 0;
 }
 
@@ -387,7 +389,7 @@ const char *email_stream_failure(const mailstream *stream)
     return failure != NULL ? failure : "not understood";
 }
 
-bool email_stream_cut(const mailstream *stream)
+enum email_stream_end email_stream_end(const mailstream *stream)
 {
-    return stream_of(stream)->cut;
+    return stream_of(stream)->end;
 }

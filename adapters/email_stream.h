@@ -24,6 +24,14 @@ enum {
     EMAIL_STREAM_GRACE_MS = 2 * 1000, /* for the command under way when the gateway stops */
 };
 
+/* How a stream ended. */
+enum email_stream_end {
+    EMAIL_STREAM_WORKS,
+    EMAIL_STREAM_LOST,    /* by the network or the server */
+    EMAIL_STREAM_CUT,     /* by our own deadline or stop */
+    EMAIL_STREAM_FLOODED, /* by more bytes than the limit */
+};
+
 struct email_peer {
     const char *host; /* as configured: what the certificate must name */
     int port;
@@ -52,7 +60,7 @@ int email_stream_wait(mailstream *stream, int64_t until_ms);
 /* Why the stream failed: "timed out", "closed by the server"; static, never NULL. */
 const char *email_stream_failure(const mailstream *stream);
 
-/* True when it failed because of our own deadline or stop, not by the server's doing. */
-bool email_stream_cut(const mailstream *stream);
+/* Whose doing the failure was. */
+enum email_stream_end email_stream_end(const mailstream *stream);
 
 #endif

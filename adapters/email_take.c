@@ -247,10 +247,8 @@ static void describe(const struct email_state *state, struct email_item *item)
 {
     struct buf text = BUF_INIT(UNFETCHED_MAX);
 
-    buf_addf(&text,
-             "X-Kanal-Unfetched: mailbox=%s uidvalidity=%" PRIu32 " uid=%" PRIu32 " size=%" PRIu32
-             "\r\n\r\n",
-             state->settings->mailbox, state->uidvalidity, item->uid, item->size);
+    buf_addf(&text, "X-Kanal-Unfetched: mailbox=%s uidvalidity=%" PRIu32 " uid=%" PRIu32 "\r\n\r\n",
+             state->settings->mailbox, state->uidvalidity, item->uid);
     item->raw = buf_detach(&text, &item->raw_len);
 }
 
