@@ -44,7 +44,7 @@ int queue_sqlite_outbox_add(struct queue_sqlite *q, int64_t entry, int64_t chain
 {
     const enum queue_sql which = QUEUE_SQL_OUTBOX_INSERT;
     int64_t unused = 0;
-    int held = fresh ? 0 : queue_sqlite_head(q, chain, outbox->topic, &unused, &unused, err);
+    int held = fresh ? 0 : queue_sqlite_head(q, chain, (int)outbox->topic, &unused, &unused, err);
     if (held < 0)
         return -1;
     queue_bind_int(&q->writer, which, 1, entry);
