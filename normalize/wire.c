@@ -63,9 +63,9 @@ static void patch_u32(struct buf *out, size_t pos, size_t value)
 static void encode_list(const struct wire_field *field, size_t tag, const char *object,
                         struct buf *out)
 {
-    const char *items = object + field->offset;
+    const char *place = object + field->offset, *items = place;
     if (field->grows)
-        memcpy(&items, items, sizeof items);
+        memcpy(&items, place, sizeof items);
     size_t count = length_get(field, object);
     for (size_t i = 0; i < count && !out->overflow; i++) {
         size_t start = out->len;
