@@ -256,8 +256,10 @@ static void config_check_required(struct config_loading *loading, const struct c
 {
     for (const struct option_spec *spec = section->options; spec->name != NULL; spec++) {
         bool given = !spec->required;
-        for (size_t n = 0; !given && head != NULL && n < head->count; n++)
-            given = strcmp(loading->file.entries[head->first + n].key, spec->name) == 0;
+        for (size_t n = 0; !given && head != NULL && n < head->count; n++) {
+            const struct config_entry *entry = &loading->file.entries[head->first + n];
+            given = strcmp(entry->key, spec->name) == 0 && *entry->value != '\0';
+        }
         char label[CONFIG_LABEL_MAX];
         if (!given)
             mistake_add(&loading->mistakes, section->line, "%s.%s: is missing, expected %s",
