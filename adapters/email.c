@@ -144,12 +144,18 @@ static int email_reply(struct channel *ch, const struct notice *notice, struct e
     return result;
 }
 
+static int email_check(const void *settings, struct err *err)
+{
+    return email_settings_check(settings, err);
+}
+
 const struct adapter adapter_email = {
     .name = "email",
     .kind = "email",
     .reply_kind = "email",
     .options = email_options,
     .settings_size = sizeof(struct email_settings),
+    .check = email_check,
     .parse_start = mail_start,
     .parse = mail_parse,
     .open = email_open,
