@@ -273,6 +273,8 @@ static const struct {
     BAD("[channel a]\ntype=none\ntype=none\n",
         "3: channel a.type: is set on line 2 already, expected once\n"),
     BAD("[channel a]\ntype=mail\n", "1: channel a.host: is missing, expected the mail server\n"),
+    BAD("[channel a]\ntype=mail\nhost=\n",
+        "1: channel a.host: is missing, expected the mail server\n"),
     /* lines */
     BAD("[http\nconnections = 0\n", "1: ']' is missing, expected [section] or [section name]\n"),
     BAD("[]\n", "1: the section has no name, expected [section] or [section name]\n"),
