@@ -22,8 +22,10 @@
 /* One delivery, for libesmtp's callbacks. */
 struct smtp_call {
     const struct email_settings *settings;
-    int refusal;      /* the latest answer of 400 or more */
-    long bad_verdict; /* why OpenSSL refused the certificate; X509_V_OK: it did not */
+    bool logging_in;   /* the answers that come are to the login */
+    int refusal;       /* the latest answer of 400 or more */
+    int login_refusal; /* the same of the login, unless it succeeded in the end */
+    long bad_verdict;  /* why OpenSSL refused the certificate; X509_V_OK: it did not */
 };
 
 /* --- the certificate --- */
@@ -96,18 +98,33 @@ static void on_event(smtp_session_t session, int event, void *context, ...)
     va_end(args);
 }
 
-/* Sees the dialogue; keeps only the code of the last refusal. */
+static void take_answer(struct smtp_call *call, int code)
+{
+    if (code >= 400)
+        call->refusal = code;
+    if (call->logging_in)
+        call->login_refusal = code >= 400 ? code : 0;
+}
+
+/* Sees the dialogue; keeps only which answers were refusals. libesmtp goes on after a refused
+ * login, and what the server says then ("relay access denied") would hide the reason. */
 static void on_traffic(const char *data, int len, int writing, void *context)
 {
     struct smtp_call *call = context;
     int line = 0;
 
-    if (writing != 0)
+    if (writing != 0) {
+        if (len > 5 && strncmp(data, "AUTH ", 5) == 0)
+            call->logging_in = true;
+        else if (len > 5 && (strncmp(data, "MAIL ", 5) == 0 || strncmp(data, "QUIT", 4) == 0))
+            call->logging_in = false;
         return;
+    }
     for (int i = 0; i < len; i++) {
-        if (i == line && len - i >= 3 && (data[i] == '4' || data[i] == '5') &&
+        if (i == line && len - i >= 3 && isdigit((unsigned char)data[i]) &&
             isdigit((unsigned char)data[i + 1]) && isdigit((unsigned char)data[i + 2]))
-            call->refusal = (data[i] - '0') * 100 + (data[i + 1] - '0') * 10 + (data[i + 2] - '0');
+            take_answer(call,
+                        (data[i] - '0') * 100 + (data[i + 1] - '0') * 10 + (data[i + 2] - '0'));
         if (data[i] == '\n')
             line = i + 1;
     }
@@ -210,6 +227,10 @@ static int judge(const struct smtp_call *call, bool started, int code, smtp_mess
 
     if (started && taken / 100 == 2 && transfer / 100 == 2)
         return 0;
+    if (call->login_refusal != 0)
+        return err_set(err, call->login_refusal / 100 == 5 ? ERR_CONFIG : ERR_TRANSIENT,
+                       "cannot log in to '%s': it answers %d", call->settings->smtp_host,
+                       call->login_refusal);
     if (sender >= 400)
         return judge_code(sender, "the sender", err);
     if (taken >= 400)
