@@ -25,7 +25,8 @@ static void config_help_variants(const struct config_kind *kind, struct buf *out
 void config_help(const struct config_kind *kinds, struct buf *out)
 {
     for (const struct config_kind *kind = kinds; kind->section != NULL; kind++) {
-        buf_addf(out, "%s# %s\n", kind == kinds ? "" : "\n\n", kind->help);
+        buf_add_text(out, kind == kinds ? "" : "\n\n");
+        option_help_text(kind->help, out);
         if (kind->variant != NULL) {
             config_help_variants(kind, out);
             continue;

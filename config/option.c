@@ -256,8 +256,7 @@ const struct option_spec *option_find(const struct option_spec *options, const c
 
 enum { OPTION_HELP_COLUMNS = 80, OPTION_HELP_MAX = 2000 };
 
-/* Appends text as comment lines, broken at spaces. */
-static void option_help_wrap(const char *text, struct buf *out)
+void option_help_text(const char *text, struct buf *out)
 {
     size_t column = 0;
     while (*text != '\0') {
@@ -285,7 +284,7 @@ static void option_help_one(const struct option_spec *spec, struct buf *out)
     if (spec->type == OPTION_SECRET)
         buf_addf(&text, ": %s", option_types[spec->type].expected);
     buf_add_text(&text, spec->required ? "; required)" : ")");
-    option_help_wrap(text.data, out);
+    option_help_text(text.data, out);
     buf_release(&text);
     const char *fallback = spec->fallback == NULL ? "" : spec->fallback;
     buf_addf(out, "#%s =%s%s\n", spec->name, *fallback == '\0' ? "" : " ", fallback);

@@ -60,6 +60,9 @@ void option_release(const struct option_spec *options, void *settings);
 /* The table's entry for name, or NULL. */
 const struct option_spec *option_find(const struct option_spec *options, const char *name);
 
+/* Appends text as comment lines, wrapped at 80 columns. */
+void option_help_text(const char *text, struct buf *out);
+
 /* Appends the reference of one table: name, type, default, help, wrapped at 80 columns. */
 void option_help(const struct option_spec *options, struct buf *out);
 
