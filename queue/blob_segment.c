@@ -4,22 +4,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
 #include "normalize/mem.h"
+#include "queue/blob_file.h"
 
 enum {
     BLOB_MAGIC = 0x4b424c31, /* "KBL1" */
     BLOB_NAME_SIZE = 32,
-    BLOB_ZEROS_SIZE = 64 * 1024,
 };
 
 static int blob_fail(struct err *err, enum err_kind kind, const char *verb)
@@ -50,7 +48,8 @@ static int blob_segment_file(const struct blob_segments *segments, int64_t segme
 
 int blob_segments_open(struct blob_segments *segments, const char *path, bool make, struct err *err)
 {
-    *segments = (struct blob_segments){.folder = -1, .file = -1};
+    *segments =
+        (struct blob_segments){.folder = -1, .file = -1, .gathered = BUF_INIT(BLOB_GATHER_MAX)};
     if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
         return blob_fail(err, ERR_TRANSIENT, "make the folder of");
     segments->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -67,6 +66,7 @@ static void blob_segments_drop_file(struct blob_segments *segments)
 void blob_segments_close(struct blob_segments *segments)
 {
     blob_segments_drop_file(segments);
+    buf_release(&segments->gathered);
     if (segments->folder >= 0)
         close(segments->folder);
     segments->folder = -1;
@@ -129,6 +129,7 @@ void blob_segments_rewind(struct blob_segments *segments)
     segments->current = segments->mark_current;
     segments->end = segments->mark_end;
     segments->file_dirty = false;
+    buf_clear(&segments->gathered);
 }
 
 /* Opens the segment that len more bytes go to: the current one, or the next when it is full. */
@@ -151,25 +152,6 @@ static int blob_segments_ready(struct blob_segments *segments, int64_t len, stru
     return 0;
 }
 
-static int blob_write_all(int file, struct iovec *parts, int count, off_t offset)
-{
-    while (count > 0) {
-        ssize_t done = pwritev(file, parts, count, offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return -1;
-        offset += done;
-        for (; count > 0 && (size_t)done >= parts->iov_len; parts++, count--)
-            done -= (ssize_t)parts->iov_len;
-        if (count > 0) {
-            parts->iov_base = (char *)parts->iov_base + done;
-            parts->iov_len -= (size_t)done;
-        }
-    }
-    return 0;
-}
-
 static void blob_header(unsigned char header[static BLOB_HEADER_SIZE],
                         const struct blob_place *place)
 {
@@ -179,37 +161,91 @@ static void blob_header(unsigned char header[static BLOB_HEADER_SIZE],
     memcpy(header + 8, place->checksum, BLOB_CHECKSUM_SIZE);
 }
 
-static void blob_checksum(unsigned char checksum[static BLOB_CHECKSUM_SIZE], const void *data,
-                          size_t len)
+static void blob_checksum(unsigned char checksum[static BLOB_CHECKSUM_SIZE],
+                          const struct blob_part *parts, size_t n)
 {
-    crypto_generichash(checksum, BLOB_CHECKSUM_SIZE, data, len, NULL, 0);
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, BLOB_CHECKSUM_SIZE);
+    for (size_t i = 0; i < n; i++)
+        if (parts[i].len > 0)
+            crypto_generichash_update(&state, parts[i].data, parts[i].len);
+    crypto_generichash_final(&state, checksum, BLOB_CHECKSUM_SIZE);
 }
 
-int blob_segment_append(struct blob_segments *segments, const void *data, size_t len,
+/* Puts what was gathered into the file; it ends where the next write begins. */
+static int blob_segments_flush(struct blob_segments *segments, struct err *err)
+{
+    struct buf *gathered = &segments->gathered;
+    if (gathered->len == 0)
+        return 0;
+    struct iovec bytes = {gathered->data, gathered->len};
+    segments->file_dirty = true;
+    if (blob_file_write(segments->file, &bytes, 1, segments->end - (int64_t)gathered->len) < 0)
+        return blob_fail(err, ERR_TRANSIENT, "write to");
+    buf_clear(gathered);
+    return 0;
+}
+
+/* Writes one blob by itself, behind everything gathered. */
+static int blob_segments_write(struct blob_segments *segments, struct blob_part *parts, size_t n,
+                               struct err *err)
+{
+    struct iovec bytes[1 + BLOB_PARTS_MAX];
+    int count = 0;
+    if (blob_segments_flush(segments, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        union {
+            const void *in;
+            void *out;
+        } data = {.in = parts[i].data}; /* pwritev() only reads; its struct cannot say so */
+        if (parts[i].len > 0)
+            bytes[count++] = (struct iovec){data.out, parts[i].len};
+    }
+    segments->file_dirty = true;
+    return blob_file_write(segments->file, bytes, count, segments->end) < 0
+               ? blob_fail(err, ERR_TRANSIENT, "write to")
+               : 0;
+}
+
+static int blob_segments_gather(struct blob_segments *segments, struct blob_part *parts, size_t n,
+                                size_t total, struct err *err)
+{
+    if (segments->gathered.len + total > BLOB_GATHER_MAX && blob_segments_flush(segments, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        buf_add(&segments->gathered, parts[i].data, parts[i].len);
+    return 0;
+}
+
+int blob_segment_append(struct blob_segments *segments, const struct blob_part *parts, size_t n,
                         struct blob_place *place, struct err *err)
 {
-    int64_t total = (int64_t)len + BLOB_HEADER_SIZE;
-    if (blob_segments_ready(segments, total, err) < 0)
-        return -1;
-    *place = (struct blob_place){
-        .segment = segments->current, .offset = segments->end, .length = (int64_t)len};
-    blob_checksum(place->checksum, data, len);
     unsigned char header[BLOB_HEADER_SIZE];
+    struct blob_part all[1 + BLOB_PARTS_MAX] = {{header, sizeof header}};
+    size_t total = sizeof header;
+    for (size_t i = 0; i < n; i++) {
+        all[i + 1] = parts[i];
+        total += parts[i].len;
+    }
+    if (blob_segments_ready(segments, (int64_t)total, err) < 0)
+        return -1;
+    *place = (struct blob_place){.segment = segments->current,
+                                 .offset = segments->end,
+                                 .length = (int64_t)(total - sizeof header)};
+    blob_checksum(place->checksum, parts, n);
     blob_header(header, place);
-    union {
-        const void *in;
-        void *out;
-    } bytes = {.in = data}; /* pwritev() reads only; its struct cannot say so */
-    struct iovec parts[] = {{header, sizeof header}, {bytes.out, len}};
-    segments->file_dirty = true;
-    if (blob_write_all(segments->file, parts, len > 0 ? 2 : 1, segments->end) < 0)
-        return blob_fail(err, ERR_TRANSIENT, "write to");
-    segments->end += total;
-    return 0;
+    int rc = total <= BLOB_GATHER_MAX ? blob_segments_gather(segments, all, n + 1, total, err)
+                                      : blob_segments_write(segments, all, n + 1, err);
+    if (rc == 0)
+        segments->end += (int64_t)total;
+    return rc;
 }
 
 int blob_segments_sync(struct blob_segments *segments, struct err *err)
 {
+    if (blob_segments_flush(segments, err) < 0)
+        return -1;
     if (segments->file_dirty && fdatasync(segments->file) < 0)
         return blob_fail(err, ERR_PERMANENT, "sync");
     if (segments->folder_dirty && fsync(segments->folder) < 0)
@@ -217,21 +253,6 @@ int blob_segments_sync(struct blob_segments *segments, struct err *err)
     segments->file_dirty = false;
     segments->folder_dirty = false;
     return 0;
-}
-
-/* 1; 0: the file ends before len bytes; -1. */
-static int blob_read_all(int file, unsigned char *bytes, size_t len, off_t offset)
-{
-    size_t have = 0;
-    while (have < len) {
-        ssize_t got = pread(file, bytes + have, len - have, offset + (off_t)have);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got == 0 ? 0 : -1;
-        have += (size_t)got;
-    }
-    return 1;
 }
 
 /* A damaged database may name any place. */
@@ -246,7 +267,8 @@ static bool blob_intact(const unsigned char *bytes, const struct blob_place *pla
     unsigned char header[BLOB_HEADER_SIZE];
     unsigned char checksum[BLOB_CHECKSUM_SIZE];
     blob_header(header, place);
-    blob_checksum(checksum, bytes + BLOB_HEADER_SIZE, (size_t)place->length);
+    const struct blob_part all = {bytes + BLOB_HEADER_SIZE, (size_t)place->length};
+    blob_checksum(checksum, &all, 1);
     return memcmp(bytes, header, sizeof header) == 0 &&
            memcmp(checksum, place->checksum, sizeof checksum) == 0;
 }
@@ -261,7 +283,7 @@ int blob_segment_read(const struct blob_segments *segments, const struct blob_pl
         return errno == ENOENT ? 0 : blob_fail(err, ERR_TRANSIENT, "open");
     size_t total = (size_t)place->length + BLOB_HEADER_SIZE;
     unsigned char *bytes = mem_calloc(total, 1);
-    int rc = blob_read_all(file, bytes, total, place->offset);
+    int rc = blob_file_read(file, bytes, total, place->offset);
     if (rc < 0)
         rc = blob_fail(err, ERR_TRANSIENT, "read");
     else if (rc == 1 && !blob_intact(bytes, place))
@@ -275,33 +297,7 @@ int blob_segment_read(const struct blob_segments *segments, const struct blob_pl
     return rc;
 }
 
-static int blob_write_zeros(int file, off_t offset, int64_t length)
-{
-    static const char zeros[BLOB_ZEROS_SIZE];
-    while (length > 0) {
-        size_t part = length < BLOB_ZEROS_SIZE ? (size_t)length : BLOB_ZEROS_SIZE;
-        ssize_t done = pwrite(file, zeros, part, offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return -1;
-        offset += done;
-        length -= done;
-    }
-    return 0;
-}
-
-static int blob_punch(int file, const struct blob_range *range)
-{
-    if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range->offset, range->length) ==
-        0)
-        return 0;
-    if (errno != EOPNOTSUPP && errno != ENOSYS)
-        return -1;
-    return blob_write_zeros(file, range->offset, range->length);
-}
-
-static int blob_file_remove(struct blob_segments *segments, int64_t segment)
+static int blob_segment_remove(struct blob_segments *segments, int64_t segment)
 {
     char name[BLOB_NAME_SIZE];
     blob_segment_name(name, segment);
@@ -316,17 +312,17 @@ static int blob_file_remove(struct blob_segments *segments, int64_t segment)
 }
 
 /* Erases the ranges at the start of the list that lie in one file, with one sync. */
-static int blob_file_erase(struct blob_segments *segments, const struct blob_range *ranges,
-                           size_t n)
+static int blob_segment_zero(struct blob_segments *segments, const struct blob_range *ranges,
+                             size_t n)
 {
     if (ranges->length == 0)
-        return blob_file_remove(segments, ranges->segment);
+        return blob_segment_remove(segments, ranges->segment);
     int file = blob_segment_file(segments, ranges->segment, O_RDWR);
     if (file < 0)
         return errno == ENOENT ? 0 : -1;
     int rc = 0;
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = blob_punch(file, &ranges[i]);
+        rc = blob_file_zero(file, ranges[i].offset, ranges[i].length);
     if (rc == 0)
         rc = fsync(file);
     close(file);
@@ -341,7 +337,7 @@ int blob_segments_erase(struct blob_segments *segments, const struct blob_range 
         while (next < n && ranges[next].segment == ranges[i].segment && ranges[i].length > 0 &&
                ranges[next].length > 0)
             next++;
-        if (blob_file_erase(segments, &ranges[i], next - i) < 0)
+        if (blob_segment_zero(segments, &ranges[i], next - i) < 0)
             return blob_fail(err, ERR_PERMANENT, "erase in");
     }
     return 0;

@@ -4,6 +4,7 @@
  * exists because a row names its place, not because its bytes are in a file. What lies behind the
  * end the database knows is dead space, overwritten or cut off at the next start. Each blob is a
  * header (magic, length, checksum) and its bytes; the checksum is BLAKE2b-128 of the bytes.
+ * Small blobs gather in memory and reach the file in one write, at the latest with the sync.
  * One writer; blob_segment_read() from any thread and process.
  */
 #ifndef KANAL_QUEUE_BLOB_SEGMENT_H
@@ -20,6 +21,14 @@ enum {
     BLOB_CHECKSUM_SIZE = 16,
     BLOB_HEADER_SIZE = 8 + BLOB_CHECKSUM_SIZE,
     BLOB_SEGMENT_MAX = 256 * 1024 * 1024, /* a file is freed whole when nothing in it is alive */
+    BLOB_GATHER_MAX = 512 * 1024,         /* larger ones are written by themselves */
+    BLOB_PARTS_MAX = 3,
+};
+
+/* A blob is handed over in up to BLOB_PARTS_MAX pieces that lie one behind the other. */
+struct blob_part {
+    const void *data;
+    size_t len;
 };
 
 /* Where a blob lies; length is that of its bytes, the header comes before them at offset. */
@@ -39,6 +48,7 @@ struct blob_segments {
     int64_t current, end;
     int64_t mark_current, mark_end;
     bool file_dirty, folder_dirty;
+    struct buf gathered; /* the bytes before end that are not in the file yet */
 };
 
 /* Opens the folder of segments, making it when make is set. */
@@ -59,7 +69,7 @@ void blob_segments_mark(struct blob_segments *segments);
 void blob_segments_rewind(struct blob_segments *segments);
 
 /* Appends a blob (not yet durable) and says where. ERR_TRANSIENT: disk full, I/O error. */
-int blob_segment_append(struct blob_segments *segments, const void *data, size_t len,
+int blob_segment_append(struct blob_segments *segments, const struct blob_part *parts, size_t n,
                         struct blob_place *place, struct err *err);
 
 /* Makes everything appended durable. ERR_PERMANENT: nobody knows what is on the disk. */

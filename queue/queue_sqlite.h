@@ -48,7 +48,7 @@ struct queue_sqlite {
     /* Of the transaction at work; see queue_sqlite_begin(). */
     int64_t next_entry_mark;
     int64_t tally[QUEUE_TALLY_COUNT];
-    int64_t appended; /* blobs in segments.current that table segment does not count yet */
+    int64_t appended; /* pieces in segments.current that table segment does not count yet */
     struct queue_ranges dead;
     bool dead_listed; /* table dead holds ranges that are off the disk */
 };
@@ -63,12 +63,17 @@ int queue_sqlite_mark_clean(struct queue_sqlite *q, bool clean, struct err *err)
 typedef int queue_sqlite_op(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms,
                             struct err *err);
 
+struct queue_sqlite_found {
+    int64_t n, kind;
+    struct blob_range content; /* length 0: none */
+};
+
 /* queue_sqlite_entry.c */
 queue_sqlite_op queue_sqlite_accept, queue_sqlite_resolve, queue_sqlite_event, queue_sqlite_cursor,
     queue_sqlite_health;
-/* The row number of an entry: 1 found, 0, -1. *kind may be NULL. */
-int queue_sqlite_entry_find(struct queue_sqlite *q, const char *id, int64_t *entry, int64_t *kind,
-                            struct err *err);
+/* An entry's row: 1 found, 0, -1. */
+int queue_sqlite_entry_find(struct queue_sqlite *q, const char *id,
+                            struct queue_sqlite_found *found, struct err *err);
 
 /* queue_sqlite_outbox.c */
 queue_sqlite_op queue_sqlite_lease, queue_sqlite_extend, queue_sqlite_finish, queue_sqlite_retry,
@@ -80,6 +85,11 @@ int queue_sqlite_outbox_add(struct queue_sqlite *q, int64_t entry, int64_t chain
 
 /* queue_sqlite_blob.c */
 queue_sqlite_op queue_sqlite_blob_erase, queue_sqlite_expire;
+/* Appends a piece to the segments and counts it. */
+int queue_sqlite_append(struct queue_sqlite *q, const struct blob_part *parts, size_t n,
+                        struct blob_place *place, struct err *err);
+/* Removes a piece that no row names any more. */
+int queue_sqlite_discard(struct queue_sqlite *q, const struct blob_range *range, struct err *err);
 /* Writes a blob and its row as the entry's n-th. */
 int queue_sqlite_blob_add(struct queue_sqlite *q, int64_t entry, int64_t n,
                           const struct queue_blob *blob, struct err *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blobs: rows here, bytes in segment files. Erasing takes two steps that a crash may separate: the
- * transaction removes the row and lists the range as dead; then the range leaves the disk. What is
- * still listed at the next open is erased again, which does no harm.
+ * Blobs and the content of entries: rows here, bytes in segment files. Erasing takes two steps that
+ * a crash may separate: the transaction removes the row and lists the range as dead; then the range
+ * leaves the disk. What is still listed at the next open is erased again, which does no harm.
  */
 #include <string.h>
 
@@ -29,18 +29,27 @@ static int queue_sqlite_segment_count(struct queue_sqlite *q, int64_t segment, i
     return queue_db_run(&q->writer, QUEUE_SQL_SEGMENT_ADD, NULL, err);
 }
 
+int queue_sqlite_append(struct queue_sqlite *q, const struct blob_part *parts, size_t n,
+                        struct blob_place *place, struct err *err)
+{
+    const int64_t segment = q->segments.current;
+    const int64_t used = q->segments.end;
+    if (blob_segment_append(&q->segments, parts, n, place, err) < 0)
+        return -1;
+    if (place->segment != segment && queue_sqlite_segment_count(q, segment, used, err) < 0)
+        return -1;
+    q->appended++;
+    return 0;
+}
+
 int queue_sqlite_blob_add(struct queue_sqlite *q, int64_t entry, int64_t n,
                           const struct queue_blob *blob, struct err *err)
 {
     const enum queue_sql which = QUEUE_SQL_BLOB_INSERT;
-    const int64_t segment = q->segments.current;
-    const int64_t used = q->segments.end;
+    const struct blob_part bytes = {blob->data.data, blob->data.len};
     struct blob_place place;
-    if (blob_segment_append(&q->segments, blob->data.data, blob->data.len, &place, err) < 0)
+    if (queue_sqlite_append(q, &bytes, 1, &place, err) < 0)
         return -1;
-    if (place.segment != segment && queue_sqlite_segment_count(q, segment, used, err) < 0)
-        return -1;
-    q->appended++;
     queue_bind_int(&q->writer, which, 1, entry);
     queue_bind_int(&q->writer, which, 2, n);
     queue_bind_text(&q->writer, which, 3, blob->field);
@@ -87,24 +96,29 @@ static int queue_sqlite_dying_read(struct queue_sqlite *q, enum queue_sql which,
     return more < 0 ? -1 : n;
 }
 
+int queue_sqlite_discard(struct queue_sqlite *q, const struct blob_range *range, struct err *err)
+{
+    if (queue_sqlite_segment_count(q, q->segments.current, q->segments.end, err) < 0)
+        return -1;
+    queue_sqlite_dead_add(&q->dead, range);
+    queue_bind_int(&q->writer, QUEUE_SQL_SEGMENT_LESS, 1, range->segment);
+    return queue_db_run(&q->writer, QUEUE_SQL_SEGMENT_LESS, NULL, err);
+}
+
 static int queue_sqlite_die(struct queue_sqlite *q, const struct queue_sqlite_dying *dying,
                             struct err *err)
 {
     queue_bind_int(&q->writer, QUEUE_SQL_BLOB_DELETE, 1, dying->entry);
     queue_bind_int(&q->writer, QUEUE_SQL_BLOB_DELETE, 2, dying->n);
-    queue_bind_int(&q->writer, QUEUE_SQL_SEGMENT_LESS, 1, dying->range.segment);
-    queue_sqlite_dead_add(&q->dead, &dying->range);
     if (queue_db_run(&q->writer, QUEUE_SQL_BLOB_DELETE, NULL, err) < 0)
         return -1;
-    return queue_db_run(&q->writer, QUEUE_SQL_SEGMENT_LESS, NULL, err);
+    return queue_sqlite_discard(q, &dying->range, err);
 }
 
 /* Erases every row a statement with bound parameters 1 and 2 gives. */
 static int queue_sqlite_die_all(struct queue_sqlite *q, enum queue_sql which, struct err *err)
 {
     struct queue_sqlite_dying dying[QUEUE_ERASE_BATCH];
-    if (queue_sqlite_segment_count(q, q->segments.current, q->segments.end, err) < 0)
-        return -1;
     for (int n = QUEUE_ERASE_BATCH; n == QUEUE_ERASE_BATCH;) {
         n = queue_sqlite_dying_read(q, which, dying, err);
         if (n < 0)
@@ -142,12 +156,12 @@ int queue_sqlite_blob_erase(struct queue_sqlite *q, struct queue_op *op, int64_t
                             struct err *err)
 {
     (void)now_ms;
-    int64_t entry = 0;
-    int found = queue_sqlite_entry_find(q, op->entry->id, &entry, NULL, err);
+    struct queue_sqlite_found entry;
+    int found = queue_sqlite_entry_find(q, op->entry->id, &entry, err);
     if (found < 0)
         return -1;
     op->result = found == 1 ? QUEUE_STORED : QUEUE_LOST;
-    return found == 1 ? queue_sqlite_erase_field(q, entry, op->text, err) : 0;
+    return found == 1 ? queue_sqlite_erase_field(q, entry.n, op->text, err) : 0;
 }
 
 int queue_sqlite_expire(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms,

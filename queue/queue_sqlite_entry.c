@@ -2,10 +2,13 @@
 /* Entries, their dedup keys and timelines, cursors and health. */
 #include <string.h>
 
+#include <sodium.h>
+
 #include "queue/queue_sqlite.h"
 
 static void queue_sqlite_bind_entry(struct queue_db *db, enum queue_sql which, int64_t n,
-                                    const struct queue_entry *entry)
+                                    const struct queue_entry *entry,
+                                    const struct blob_place *content)
 {
     queue_bind_int(db, which, 1, n);
     queue_bind_text(db, which, 2, entry->id);
@@ -21,33 +24,73 @@ static void queue_sqlite_bind_entry(struct queue_db *db, enum queue_sql which, i
     queue_bind_bytes(db, which, 12, entry->reporter_index,
                      entry->reporter_index == NULL ? 0 : QUEUE_INDEX_SIZE);
     queue_bind_text(db, which, 13, entry->reason);
-    queue_bind_bytes(db, which, 14, entry->reporter.data, entry->reporter.len);
-    queue_bind_bytes(db, which, 15, entry->reply.data, entry->reply.len);
-    queue_bind_bytes(db, which, 16, entry->body.data, entry->body.len);
+    queue_bind_int(db, which, 14, content->segment);
+    queue_bind_int(db, which, 15, content->offset);
+    queue_bind_int(db, which, 16, content->length);
+    queue_bind_bytes(db, which, 17, content->checksum, sizeof content->checksum);
+    queue_bind_int(db, which, 18, (int64_t)entry->reporter.len);
+    queue_bind_int(db, which, 19, (int64_t)entry->reply.len);
 }
 
-int queue_sqlite_entry_find(struct queue_sqlite *q, const char *id, int64_t *entry, int64_t *kind,
-                            struct err *err)
+/* Appends body, reporter and reply as one piece and runs the statement that names it. */
+static int queue_sqlite_write_entry(struct queue_sqlite *q, enum queue_sql which, int64_t n,
+                                    const struct queue_entry *entry, int64_t *changed,
+                                    struct err *err)
+{
+    const struct blob_part parts[] = {{entry->body.data, entry->body.len},
+                                      {entry->reporter.data, entry->reporter.len},
+                                      {entry->reply.data, entry->reply.len}};
+    struct blob_place content = {.segment = 0};
+    bool any = parts[0].len + parts[1].len + parts[2].len > 0;
+    if (any && queue_sqlite_append(q, parts, 3, &content, err) < 0)
+        return -1;
+    queue_sqlite_bind_entry(&q->writer, which, n, entry, &content);
+    return queue_db_run(&q->writer, which, changed, err);
+}
+
+int queue_sqlite_entry_find(struct queue_sqlite *q, const char *id,
+                            struct queue_sqlite_found *found, struct err *err)
 {
     const enum queue_sql which = QUEUE_SQL_ENTRY_FIND;
     queue_bind_text(&q->writer, which, 1, id);
-    int found = queue_db_next(&q->writer, which, err);
-    if (found <= 0)
-        return found;
-    *entry = queue_column_int(&q->writer, which, 0);
-    if (kind != NULL)
-        *kind = queue_column_int(&q->writer, which, 1);
+    int more = queue_db_next(&q->writer, which, err);
+    if (more <= 0)
+        return more;
+    *found = (struct queue_sqlite_found){
+        .n = queue_column_int(&q->writer, which, 0),
+        .kind = queue_column_int(&q->writer, which, 1),
+        .content = {.segment = queue_column_int(&q->writer, which, 2),
+                    .offset = queue_column_int(&q->writer, which, 3),
+                    .length = queue_column_int(&q->writer, which, 4)},
+    };
+    if (found->content.segment > 0)
+        found->content.length += BLOB_HEADER_SIZE;
     queue_db_done(&q->writer, which);
     return 1;
 }
 
+struct queue_sqlite_key {
+    unsigned char key[16];
+    int64_t fingerprint;
+};
+
+static void queue_sqlite_key(struct queue_sqlite_key *short_key, const struct queue_entry *entry)
+{
+    unsigned char hash[16];
+    crypto_generichash(short_key->key, sizeof short_key->key, entry->dedup_key,
+                       QUEUE_DEDUP_KEY_SIZE, NULL, 0);
+    crypto_generichash(hash, sizeof hash, entry->dedup_fingerprint, QUEUE_DEDUP_KEY_SIZE, NULL, 0);
+    memcpy(&short_key->fingerprint, hash, sizeof short_key->fingerprint);
+}
+
 /* 1: op's dedup key is held, by row *entry; the result's fields say by whom. 0: free. -1. */
-static int queue_sqlite_dedup_find(struct queue_sqlite *q, struct queue_op *op, int64_t *entry,
+static int queue_sqlite_dedup_find(struct queue_sqlite *q, struct queue_op *op,
+                                   const struct queue_sqlite_key *key, int64_t *entry,
                                    struct err *err)
 {
     const enum queue_sql which = QUEUE_SQL_DEDUP_FIND;
-    queue_bind_bytes(&q->writer, which, 1, op->entry->dedup_key, QUEUE_DEDUP_KEY_SIZE);
-    queue_bind_bytes(&q->writer, which, 2, op->entry->dedup_fingerprint, QUEUE_DEDUP_KEY_SIZE);
+    queue_bind_bytes(&q->writer, which, 1, key->key, sizeof key->key);
+    queue_bind_int(&q->writer, which, 2, key->fingerprint);
     int found = queue_db_next(&q->writer, which, err);
     if (found <= 0)
         return found;
@@ -59,13 +102,13 @@ static int queue_sqlite_dedup_find(struct queue_sqlite *q, struct queue_op *op, 
 }
 
 /* *added is 0 when the key is held. */
-static int queue_sqlite_dedup_insert(struct queue_sqlite *q, const struct queue_entry *entry,
+static int queue_sqlite_dedup_insert(struct queue_sqlite *q, const struct queue_sqlite_key *key,
                                      int64_t n, int64_t *added, struct err *err)
 {
     const enum queue_sql which = QUEUE_SQL_DEDUP_INSERT;
-    queue_bind_bytes(&q->writer, which, 1, entry->dedup_key, QUEUE_DEDUP_KEY_SIZE);
+    queue_bind_bytes(&q->writer, which, 1, key->key, sizeof key->key);
     queue_bind_int(&q->writer, which, 2, n);
-    queue_bind_bytes(&q->writer, which, 3, entry->dedup_fingerprint, QUEUE_DEDUP_KEY_SIZE);
+    queue_bind_int(&q->writer, which, 3, key->fingerprint);
     return queue_db_run(&q->writer, which, added, err);
 }
 
@@ -73,10 +116,12 @@ static int queue_sqlite_dedup_insert(struct queue_sqlite *q, const struct queue_
 static int queue_sqlite_chain(struct queue_sqlite *q, const struct queue_entry *entry, int64_t n,
                               int64_t *chain, struct err *err)
 {
-    *chain = n;
-    if (entry->parent_id == NULL)
-        return 0;
-    return queue_sqlite_entry_find(q, entry->parent_id, chain, NULL, err) < 0 ? -1 : 0;
+    struct queue_sqlite_found parent = {.n = n};
+    int found = 0;
+    if (entry->parent_id != NULL)
+        found = queue_sqlite_entry_find(q, entry->parent_id, &parent, err);
+    *chain = parent.n;
+    return found < 0 ? -1 : 0;
 }
 
 static bool queue_sqlite_topic_seen(const struct queue_entry *entry, size_t before)
@@ -104,11 +149,11 @@ static int queue_sqlite_entry_outbox(struct queue_sqlite *q, const struct queue_
 }
 
 /* Gives back the key taken by an entry whose id turned out to be another's. */
-static int queue_sqlite_accept_undo(struct queue_sqlite *q, struct queue_op *op, struct err *err)
+static int queue_sqlite_accept_undo(struct queue_sqlite *q, struct queue_op *op,
+                                    const struct queue_sqlite_key *key, struct err *err)
 {
     op->result = QUEUE_LOST;
-    queue_bind_bytes(&q->writer, QUEUE_SQL_DEDUP_DELETE, 1, op->entry->dedup_key,
-                     QUEUE_DEDUP_KEY_SIZE);
+    queue_bind_bytes(&q->writer, QUEUE_SQL_DEDUP_DELETE, 1, key->key, sizeof key->key);
     return queue_db_run(&q->writer, QUEUE_SQL_DEDUP_DELETE, NULL, err);
 }
 
@@ -116,19 +161,20 @@ int queue_sqlite_accept(struct queue_sqlite *q, struct queue_op *op, int64_t now
                         struct err *err)
 {
     const struct queue_entry *entry = op->entry;
+    struct queue_sqlite_key key;
     int64_t n = q->next_entry;
     int64_t added = 0;
-    if (queue_sqlite_dedup_insert(q, entry, n, &added, err) < 0)
+    queue_sqlite_key(&key, entry);
+    if (queue_sqlite_dedup_insert(q, &key, n, &added, err) < 0)
         return -1;
     if (added == 0) {
         op->result = QUEUE_KNOWN;
-        return queue_sqlite_dedup_find(q, op, &n, err) < 0 ? -1 : 0;
+        return queue_sqlite_dedup_find(q, op, &key, &n, err) < 0 ? -1 : 0;
     }
-    queue_sqlite_bind_entry(&q->writer, QUEUE_SQL_ENTRY_INSERT, n, entry);
-    if (queue_db_run(&q->writer, QUEUE_SQL_ENTRY_INSERT, &added, err) < 0)
+    if (queue_sqlite_write_entry(q, QUEUE_SQL_ENTRY_INSERT, n, entry, &added, err) < 0)
         return -1;
     if (added == 0)
-        return queue_sqlite_accept_undo(q, op, err);
+        return queue_sqlite_accept_undo(q, op, &key, err);
     q->next_entry++;
     q->tally[QUEUE_TALLY_KIND + entry->kind]++;
     for (size_t i = 0; i < entry->blob_count; i++)
@@ -138,49 +184,51 @@ int queue_sqlite_accept(struct queue_sqlite *q, struct queue_op *op, int64_t now
     return queue_sqlite_entry_outbox(q, entry, n, true, now_ms, err);
 }
 
-/* Puts the new content in the place of the quarantined entry n. */
-static int queue_sqlite_replace(struct queue_sqlite *q, const struct queue_entry *entry, int64_t n,
-                                int64_t now_ms, struct err *err)
+/* Puts the new content in the place of the quarantined entry's. */
+static int queue_sqlite_replace(struct queue_sqlite *q, const struct queue_entry *entry,
+                                const struct queue_sqlite_found *stored, int64_t now_ms,
+                                struct err *err)
 {
-    queue_sqlite_bind_entry(&q->writer, QUEUE_SQL_ENTRY_REPLACE, n, entry);
-    if (queue_db_run(&q->writer, QUEUE_SQL_ENTRY_REPLACE, NULL, err) < 0)
+    if (stored->content.length > 0 && queue_sqlite_discard(q, &stored->content, err) < 0)
+        return -1;
+    if (queue_sqlite_write_entry(q, QUEUE_SQL_ENTRY_REPLACE, stored->n, entry, NULL, err) < 0)
         return -1;
     q->tally[QUEUE_TALLY_KIND + QUEUE_QUARANTINE]--;
     q->tally[QUEUE_TALLY_KIND + entry->kind]++;
     for (size_t i = 0; i < entry->blob_count; i++)
-        if (queue_sqlite_blob_replace(q, n, &entry->blobs[i], err) < 0)
+        if (queue_sqlite_blob_replace(q, stored->n, &entry->blobs[i], err) < 0)
             return -1;
-    return queue_sqlite_entry_outbox(q, entry, n, false, now_ms, err);
+    return queue_sqlite_entry_outbox(q, entry, stored->n, false, now_ms, err);
 }
 
 int queue_sqlite_resolve(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms,
                          struct err *err)
 {
-    const struct queue_entry *entry = op->entry;
-    int64_t n = 0;
-    int64_t kind = 0;
+    struct queue_sqlite_found stored;
+    struct queue_sqlite_key key;
     int64_t holder = 0;
-    int found = queue_sqlite_entry_find(q, entry->id, &n, &kind, err);
+    int64_t added = 0;
+    int found = queue_sqlite_entry_find(q, op->entry->id, &stored, err);
     if (found < 0)
         return -1;
-    if (found == 0 || kind != QUEUE_QUARANTINE) {
+    if (found == 0 || stored.kind != QUEUE_QUARANTINE) {
         op->result = QUEUE_LOST;
         return 0;
     }
-    int held = queue_sqlite_dedup_find(q, op, &holder, err);
+    queue_sqlite_key(&key, op->entry);
+    int held = queue_sqlite_dedup_find(q, op, &key, &holder, err);
     if (held < 0)
         return -1;
-    if (held == 1 && holder != n) {
+    if (held == 1 && holder != stored.n) {
         op->result = QUEUE_KNOWN;
         return 0;
     }
     op->known_id[0] = '\0';
     op->fingerprint_differs = false;
-    int64_t added = 0;
-    if (held == 0 && queue_sqlite_dedup_insert(q, entry, n, &added, err) < 0)
+    if (held == 0 && queue_sqlite_dedup_insert(q, &key, stored.n, &added, err) < 0)
         return -1;
     op->result = QUEUE_STORED;
-    return queue_sqlite_replace(q, entry, n, now_ms, err);
+    return queue_sqlite_replace(q, op->entry, &stored, now_ms, err);
 }
 
 static int queue_sqlite_event_insert(struct queue_sqlite *q, const struct queue_event *event,
@@ -200,26 +248,26 @@ static int queue_sqlite_event_insert(struct queue_sqlite *q, const struct queue_
 int queue_sqlite_event(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms, struct err *err)
 {
     const struct queue_event *event = op->event;
-    int64_t entry = 0;
+    struct queue_sqlite_found entry;
     int64_t added = 0;
-    int found = queue_sqlite_entry_find(q, event->report_id, &entry, NULL, err);
+    int found = queue_sqlite_entry_find(q, event->report_id, &entry, err);
     if (found < 0)
         return -1;
     if (found == 0) {
         op->result = QUEUE_LOST;
         return 0;
     }
-    if (queue_sqlite_event_insert(q, event, entry, &added, err) < 0)
+    if (queue_sqlite_event_insert(q, event, entry.n, &added, err) < 0)
         return -1;
     op->result = added == 0 ? QUEUE_KNOWN : QUEUE_STORED;
     if (added == 0)
         return 0;
     const struct queue_blob photo = {.field = event->photo_field, .data = event->photo};
-    if (photo.data.len > 0 && queue_sqlite_blob_replace(q, entry, &photo, err) < 0)
+    if (photo.data.len > 0 && queue_sqlite_blob_replace(q, entry.n, &photo, err) < 0)
         return -1;
     if (!op->has_outbox)
         return 0;
-    return queue_sqlite_outbox_add(q, entry, entry, false, &op->outbox, now_ms, err);
+    return queue_sqlite_outbox_add(q, entry.n, entry.n, false, &op->outbox, now_ms, err);
 }
 
 int queue_sqlite_cursor(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms,

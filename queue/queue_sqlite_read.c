@@ -4,7 +4,14 @@
 
 #include "queue/queue_sqlite.h"
 
-static void queue_sqlite_report_fill(struct queue_db *db, struct queue_report *out)
+/* Where a report's content lies and how much of it is whose. */
+struct queue_sqlite_content {
+    struct blob_place place;
+    size_t reporter_len, reply_len;
+};
+
+static void queue_sqlite_report_fill(struct queue_db *db, struct queue_report *out,
+                                     struct queue_sqlite_content *content)
 {
     const enum queue_sql which = QUEUE_SQL_REPORT_GET;
     out->kind = (enum queue_entry_kind)queue_column_int(db, which, 0);
@@ -21,9 +28,68 @@ static void queue_sqlite_report_fill(struct queue_db *db, struct queue_report *o
     out->received_day = queue_column_int(db, which, 11);
     out->has_reporter_index =
         queue_column_bytes(db, which, 12, out->reporter_index, sizeof out->reporter_index);
-    queue_column_buf(db, which, 13, &out->body);
-    queue_column_buf(db, which, 14, &out->reporter);
-    queue_column_buf(db, which, 15, &out->reply);
+    *content = (struct queue_sqlite_content){
+        .place = {.segment = queue_column_int(db, which, 13),
+                  .offset = queue_column_int(db, which, 14),
+                  .length = queue_column_int(db, which, 15)},
+        .reporter_len = (size_t)queue_column_int(db, which, 17),
+        .reply_len = (size_t)queue_column_int(db, which, 18),
+    };
+    queue_column_bytes(db, which, 16, content->place.checksum, BLOB_CHECKSUM_SIZE);
+}
+
+static int queue_sqlite_report_row(struct queue_db *db, const char *id, struct queue_report *out,
+                                   struct queue_sqlite_content *content, struct err *err)
+{
+    queue_bind_text(db, QUEUE_SQL_REPORT_GET, 1, id);
+    int found = queue_db_next(db, QUEUE_SQL_REPORT_GET, err);
+    if (found == 1)
+        queue_sqlite_report_fill(db, out, content);
+    queue_db_done(db, QUEUE_SQL_REPORT_GET);
+    return found;
+}
+
+static bool queue_sqlite_place_same(const struct blob_place *a, const struct blob_place *b)
+{
+    return a->segment == b->segment && a->offset == b->offset && a->length == b->length &&
+           memcmp(a->checksum, b->checksum, sizeof a->checksum) == 0;
+}
+
+/* False when the lengths cannot be. */
+static bool queue_sqlite_content_split(const struct buf *bytes,
+                                       const struct queue_sqlite_content *content,
+                                       struct queue_report *out)
+{
+    size_t tail = content->reporter_len + content->reply_len;
+    if (tail > bytes->len)
+        return false;
+    size_t body = bytes->len - tail;
+    buf_add(&out->body, bytes->data, body);
+    buf_add(&out->reporter, bytes->data + body, content->reporter_len);
+    buf_add(&out->reply, bytes->data + body + content->reporter_len, content->reply_len);
+    return true;
+}
+
+/* Bytes that are not what the row says are damaged only when the row still says so: the writer may
+ * have erased or replaced them in between. */
+static int queue_sqlite_report_read(struct queue_sqlite *q, struct queue_db *db, const char *id,
+                                    struct queue_report *out, struct err *err)
+{
+    struct buf bytes = BUF_INIT(3 * (size_t)QUEUE_BODY_MAX);
+    struct blob_place before = {.segment = 0};
+    struct queue_sqlite_content content;
+    int found = queue_sqlite_report_row(db, id, out, &content, err);
+    while (found == 1 && content.place.segment > 0) {
+        int read = blob_segment_read(&q->segments, &content.place, &bytes, err);
+        if (read == 1 && queue_sqlite_content_split(&bytes, &content, out))
+            break;
+        if (read >= 0 && queue_sqlite_place_same(&content.place, &before))
+            read = err_set(err, ERR_PERMANENT, "the content of a report is damaged");
+        before = content.place;
+        found = read < 0 ? -1 : queue_sqlite_report_row(db, id, out, &content, err);
+    }
+    buf_wipe(&bytes);
+    return found;
 }
 
 int queue_sqlite_report_get(void *state, const char *id, struct queue_report *out, struct err *err)
@@ -32,11 +98,7 @@ int queue_sqlite_report_get(void *state, const char *id, struct queue_report *ou
     struct queue_db *db = queue_pool_take(&q->pool, err);
     if (db == NULL)
         return -1;
-    queue_bind_text(db, QUEUE_SQL_REPORT_GET, 1, id);
-    int found = queue_db_next(db, QUEUE_SQL_REPORT_GET, err);
-    if (found == 1)
-        queue_sqlite_report_fill(db, out);
-    queue_db_done(db, QUEUE_SQL_REPORT_GET);
+    int found = queue_sqlite_report_read(q, db, id, out, err);
     queue_pool_give(&q->pool, db);
     return found;
 }
@@ -60,14 +122,6 @@ static int queue_sqlite_place(struct queue_db *db, const char *id, const char *f
     return found;
 }
 
-static bool queue_sqlite_place_same(const struct blob_place *a, const struct blob_place *b)
-{
-    return a->segment == b->segment && a->offset == b->offset && a->length == b->length &&
-           memcmp(a->checksum, b->checksum, sizeof a->checksum) == 0;
-}
-
-/* Bytes that are not what the row says are damaged only when the row still says so: the writer may
- * have erased or replaced the blob in between. */
 static int queue_sqlite_blob_read(struct queue_sqlite *q, struct queue_db *db, const char *id,
                                   const char *field, struct buf *out, struct err *err)
 {

@@ -22,18 +22,22 @@ static const char *const queue_sqlite_steps[] = {
     " buried_core INTEGER NOT NULL, buried_reporter INTEGER NOT NULL) STRICT;"
     "INSERT INTO tally VALUES (1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
 
+    /* segment .. checksum: where body, reporter and reply lie, one behind the other. */
     "CREATE TABLE entry("
     " n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind INTEGER NOT NULL,"
     " channel_id TEXT NOT NULL, channel_kind TEXT NOT NULL, parent_id TEXT, category TEXT,"
     " kelurahan_code TEXT, language TEXT, public_report INTEGER NOT NULL,"
     " received_day INTEGER NOT NULL, reporter_index BLOB, reason TEXT,"
-    " reporter BLOB, reply BLOB, body BLOB) STRICT;"
+    " segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,"
+    " checksum BLOB NOT NULL, reporter_len INTEGER NOT NULL, reply_len INTEGER NOT NULL) STRICT;"
     "CREATE INDEX entry_kind ON entry(kind) WHERE kind <> 0;"
     "CREATE INDEX entry_parent ON entry(parent_id) WHERE parent_id IS NOT NULL;"
 
-    /* Apart from entry because an entry may hold two keys: as quarantined and as resolved. */
+    /* Apart from entry because an entry may hold two keys: as quarantined and as resolved. Keys
+     * and fingerprints are hashed to 128 and 64 bits: this index is rewritten at random places
+     * with every entry, and each byte of it counts. */
     "CREATE TABLE dedup("
-    " key BLOB PRIMARY KEY, entry INTEGER NOT NULL, fingerprint BLOB NOT NULL)"
+    " key BLOB PRIMARY KEY, entry INTEGER NOT NULL, fingerprint INTEGER NOT NULL)"
     " STRICT, WITHOUT ROWID;"
 
     /* Apart from entry so that finishing a row does not rewrite the report's body. */
@@ -46,7 +50,7 @@ static const char *const queue_sqlite_steps[] = {
     " checksum BLOB NOT NULL, expires_day INTEGER NOT NULL,"
     " PRIMARY KEY (entry, n)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX blob_expires ON blob(expires_day) WHERE expires_day > 0;"
-    /* used: bytes of the file that are known; alive: rows of blob that lie in it. */
+    /* used: bytes of the file that are known; alive: rows of entry and blob that lie in it. */
     "CREATE TABLE segment("
     " id INTEGER PRIMARY KEY, used INTEGER NOT NULL, alive INTEGER NOT NULL) STRICT;"
     /* Ranges that no row of blob names any more and that may still be on the disk. */

@@ -33,15 +33,17 @@ const char *const queue_sql_text[QUEUE_SQL_COUNT] = {
     [QUEUE_SQL_DEDUP_DELETE] = "DELETE FROM dedup WHERE key = ?1",
     [QUEUE_SQL_ENTRY_INSERT] =
         "INSERT INTO entry(n, id, kind, channel_id, channel_kind, parent_id, category,"
-        " kelurahan_code, language, public_report, received_day, reporter_index, reason, reporter,"
-        " reply, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
-        " ?16) ON CONFLICT DO NOTHING",
-    [QUEUE_SQL_ENTRY_FIND] = "SELECT n, kind FROM entry WHERE id = ?1",
+        " kelurahan_code, language, public_report, received_day, reporter_index, reason, segment,"
+        " offset, length, checksum, reporter_len, reply_len) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+        " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
+        " ON CONFLICT DO NOTHING",
+    [QUEUE_SQL_ENTRY_FIND] = "SELECT n, kind, segment, offset, length FROM entry WHERE id = ?1",
     [QUEUE_SQL_ENTRY_REPLACE] =
         "UPDATE entry SET kind = ?3, channel_id = ?4, channel_kind = ?5, parent_id = ?6,"
         " category = ?7, kelurahan_code = ?8, language = ?9, public_report = ?10,"
-        " received_day = ?11, reporter_index = ?12, reason = ?13, reporter = ?14, reply = ?15,"
-        " body = ?16 WHERE n = ?1 AND id = ?2",
+        " received_day = ?11, reporter_index = ?12, reason = ?13, segment = ?14, offset = ?15,"
+        " length = ?16, checksum = ?17, reporter_len = ?18, reply_len = ?19"
+        " WHERE n = ?1 AND id = ?2",
     [QUEUE_SQL_CORE_REF_SET] = "INSERT INTO core_ref(entry, ref) VALUES (?1, ?2)"
                                " ON CONFLICT(entry) DO UPDATE SET ref = excluded.ref",
     [QUEUE_SQL_EVENT_INSERT] =
@@ -107,8 +109,8 @@ const char *const queue_sql_text[QUEUE_SQL_COUNT] = {
     [QUEUE_SQL_REPORT_GET] =
         "SELECT e.kind, e.id, e.channel_id, e.channel_kind, e.parent_id, e.category,"
         " e.kelurahan_code, e.language, c.ref, e.reason, e.public_report, e.received_day,"
-        " e.reporter_index, e.body, e.reporter, e.reply FROM entry e LEFT JOIN core_ref c"
-        " ON c.entry = e.n WHERE e.id = ?1",
+        " e.reporter_index, e.segment, e.offset, e.length, e.checksum, e.reporter_len, e.reply_len"
+        " FROM entry e LEFT JOIN core_ref c ON c.entry = e.n WHERE e.id = ?1",
     [QUEUE_SQL_BLOB_PLACE] =
         "SELECT b.segment, b.offset, b.length, b.checksum FROM entry e CROSS JOIN blob b"
         " ON b.entry = e.n WHERE e.id = ?1 AND b.field = ?2",
