@@ -124,6 +124,7 @@ static int call(struct core_http *core, struct http_client_request *request, con
     request->unix_socket = core->settings->unix_socket;
     request->ca_file = core->settings->ca_file;
     result = http_client_call(core->client, request, answer, err);
+    request->headers = NULL; /* they end here */
     for (size_t i = 0; i < count; i++)
         buf_release(&lines[i]);
     return result;

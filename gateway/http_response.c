@@ -146,19 +146,25 @@ static void render_plain(struct http_response *response, const char *language)
     buf_release(&html);
 }
 
+/* A listener without templates answers everybody in JSON, but its errors as a page. */
+static bool is_json_wanted(const struct http_exchange *exchange,
+                           const struct http_response *response)
+{
+    return exchange->request.wants_json ||
+           (exchange->server->listener.render == NULL && strcmp(response->view, "error") != 0);
+}
+
 static void render(struct http_exchange *exchange, struct http_response *response)
 {
     const struct http_listener *listener = &exchange->server->listener;
     struct buf html = BUF_INIT(PAGE_MAX);
 
-    if (exchange->request.wants_json)
+    if (is_json_wanted(exchange, response))
         render_json(response);
     else if (listener->render != NULL &&
              listener->render(listener->context, &exchange->request, response, &html) == 0 &&
              !html.overflow)
         body_of_buf(response, "text/html; charset=utf-8", &html);
-    else if (listener->render == NULL && strcmp(response->view, "error") != 0)
-        render_json(response);
     else
         render_plain(response, exchange->request.language);
     buf_release(&html);
