@@ -131,6 +131,8 @@ static int sandbox_load(const struct sandbox *sandbox)
         return -ENOMEM;
     int failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (failed == 0)
+        failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (failed == 0)
         failed = sandbox_allow_common(filter);
     if (failed == 0 && sandbox->threads)
         failed = sandbox_allow_threads(filter);
