@@ -3,7 +3,10 @@
 
 #include <string.h>
 
+#include "adapters/email.h"
+
 const struct adapter *const adapters[] = {
+    &adapter_email,
     NULL,
 };
 
