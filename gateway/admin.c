@@ -37,7 +37,7 @@ static void admin_healthz(void *context, struct http_exchange *exchange)
 static bool admin_disk_ok(struct gateway *gateway)
 {
     struct statvfs disk;
-    return statvfs(gateway->settings->state, &disk) == 0 &&
+    return statvfs(gateway->state, &disk) == 0 &&
            disk.f_bavail >= (unsigned long)ADMIN_DISK_MIN / disk.f_frsize;
 }
 
@@ -149,9 +149,13 @@ static void control_replay(void *context, struct http_exchange *exchange)
 }
 
 const struct http_route control_routes[] = {
-    {.method = "POST", .path = "/queue/revive", .handler = control_revive,
+    {.method = "POST",
+     .path = "/queue/revive",
+     .handler = control_revive,
      .body_max = CONTROL_BODY_MAX},
-    {.method = "POST", .path = "/quarantine/replay", .handler = control_replay,
+    {.method = "POST",
+     .path = "/quarantine/replay",
+     .handler = control_replay,
      .body_max = CONTROL_BODY_MAX},
     {.method = NULL},
 };

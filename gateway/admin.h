@@ -12,7 +12,8 @@
 /* GET /healthz, /readyz, /metrics; the context is the gateway. */
 extern const struct http_route admin_routes[];
 
-/* POST /queue/revive {"id": n}, POST /quarantine/replay {"id": "..."}; the context is the gateway. */
+/* POST /queue/revive {"id": n}, POST /quarantine/replay {"id": "..."}; the context is the gateway.
+ */
 extern const struct http_route control_routes[];
 
 #endif

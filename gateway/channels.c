@@ -15,9 +15,9 @@
 #include "normalize/mem.h"
 
 enum {
-    CHANNELS_POLL_MS = 60 * 1000,    /* what one poll may take before it must come back */
-    CHANNELS_PAUSE_MS = 1000,        /* between polls of an adapter that does not wait by itself */
-    CHANNELS_HEALTH_MS = 5 * 1000,   /* how old `kanal channels` may be */
+    CHANNELS_POLL_MS = 30 * 1000,  /* what one poll may take before it must come back */
+    CHANNELS_PAUSE_MS = 1000,      /* between polls of an adapter that does not wait by itself */
+    CHANNELS_HEALTH_MS = 5 * 1000, /* how old `kanal channels` may be */
     CHANNELS_BACKOFF_MAX_MS = 15 * 60 * 1000,
 };
 
@@ -40,7 +40,8 @@ struct runner {
     enum runner_state state;
     bool open;
     int failures;
-    int64_t last_success_ms, last_message_ms, next_try_ms, lag; /* wall clock; 0 never, lag -1 unknown */
+    int64_t last_success_ms, last_message_ms, next_try_ms,
+        lag; /* wall clock; 0 never, lag -1 unknown */
     char why[sizeof(((struct err *)0)->text)];
 };
 
@@ -74,8 +75,7 @@ static bool channels_stopping(struct channels *channels)
 static bool channels_sleep(struct channels *channels, int64_t ms)
 {
     int64_t until_ms = clock_ms() + ms;
-    const struct timespec until = {.tv_sec = until_ms / 1000,
-                                   .tv_nsec = until_ms % 1000 * 1000000};
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_mutex_lock(&channels->lock);
     int waited = 0;
     while (!channels->stopping && waited != ETIMEDOUT)
@@ -129,6 +129,7 @@ static int runner_open(struct runner *runner, struct err *err)
     }
     pthread_mutex_lock(&runner->lock);
     runner->open = true;
+    runner->state = RUNNER_OK;
     pthread_mutex_unlock(&runner->lock);
     log_event(LOG_CHANNEL_OPENED, channel->id, -1, NULL);
     return 0;
@@ -174,20 +175,24 @@ static void runner_health(struct runner *runner, struct buf *out)
 {
     const char *id = runner->channel->id;
     pthread_mutex_lock(&runner->lock);
-    json_t *health = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:s}", "state", runner_state_names[runner->state],
-        "last_success_ms", (json_int_t)runner->last_success_ms, "last_message_ms",
-        (json_int_t)runner->last_message_ms, "lag", (json_int_t)runner->lag, "next_try_ms",
-        (json_int_t)runner->next_try_ms, "why", runner->why);
+    json_t *health =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "state", runner_state_names[runner->state],
+                  "last_success_ms", (json_int_t)runner->last_success_ms, "last_message_ms",
+                  (json_int_t)runner->last_message_ms, "lag", (json_int_t)runner->lag,
+                  "next_try_ms", (json_int_t)runner->next_try_ms, "why", runner->why);
     pthread_mutex_unlock(&runner->lock);
     static const struct {
         const char *name;
         enum metric metric;
     } counts[] = {
-        {"offered", METRIC_OFFERED},         {"accepted", METRIC_ACCEPTED},
-        {"followups", METRIC_FOLLOWUPS},     {"not_reports", METRIC_NOT_REPORTS},
-        {"known", METRIC_KNOWN},             {"quarantined", METRIC_QUARANTINED},
-        {"refused", METRIC_REFUSED},         {"failed", METRIC_FAILED},
+        {"offered", METRIC_OFFERED},
+        {"accepted", METRIC_ACCEPTED},
+        {"followups", METRIC_FOLLOWUPS},
+        {"not_reports", METRIC_NOT_REPORTS},
+        {"known", METRIC_KNOWN},
+        {"quarantined", METRIC_QUARANTINED},
+        {"refused", METRIC_REFUSED},
+        {"failed", METRIC_FAILED},
         {"notices_sent", METRIC_NOTICES_SENT},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
@@ -215,9 +220,8 @@ static void channels_write_health(struct channels *channels, char **written)
         }
         free(written[i]);
         written[i] = buf_detach(&text, NULL);
-        op_list[n] = (struct queue_op){.kind = QUEUE_HEALTH,
-                                       .channel_id = gateway->channels[i].id,
-                                       .text = written[i]};
+        op_list[n] = (struct queue_op){
+            .kind = QUEUE_HEALTH, .channel_id = gateway->channels[i].id, .text = written[i]};
         ops[n] = &op_list[n];
         n++;
     }
@@ -361,8 +365,7 @@ int channel_cursor_get(struct channel *ch, const char *name, struct buf *out, st
 
 int channel_cursor_set(struct channel *ch, const char *name, const char *value, struct err *err)
 {
-    struct queue_op op = {
-        .kind = QUEUE_CURSOR, .channel_id = ch->id, .name = name, .text = value};
+    struct queue_op op = {.kind = QUEUE_CURSOR, .channel_id = ch->id, .name = name, .text = value};
     struct queue_op *ops[] = {&op};
     return commit_wait(ch->gateway->committer, ops, 1, err);
 }

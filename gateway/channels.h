@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Running the channels: a thread per polling channel, its back-off when it fails, its state, and the
- * services adapter.h promises to adapters. One channel's trouble stays its own.
+ * Running the channels: a thread per polling channel, its back-off when it fails, its state, and
+ * the services adapter.h promises to adapters. One channel's trouble stays its own.
  */
 #ifndef KANAL_GATEWAY_CHANNELS_H
 #define KANAL_GATEWAY_CHANNELS_H
@@ -17,7 +17,8 @@ int channels_start(struct gateway *gateway, struct channels **out, struct err *e
 /* Has every poll return and waits for the threads: nothing more comes in by polling. */
 void channels_halt(struct channels *channels);
 
-/* Closes the channels and frees; nobody may use a channel any more. NULL is fine, halted or never started. */
+/* Closes the channels and frees; nobody may use a channel any more. NULL is fine, halted or never
+ * started. */
 void channels_free(struct channels *channels);
 
 /* Sends a notice by a channel; ERR_TRANSIENT while the channel is not open. */

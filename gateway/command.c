@@ -9,7 +9,7 @@
 #include "adapters/http_client.h"
 #include "gateway/process.h"
 
-enum { COMMAND_MISTAKES_MAX = 64 * 1024, COMMAND_ANSWER_MAX = 64 * 1024 };
+enum { COMMAND_ANSWER_MAX = 64 * 1024 };
 
 int command_usage(const struct command *command)
 {
@@ -50,15 +50,14 @@ int command_start(struct command *command, const char *usage, int argc, char **a
     }
     command->arguments = argv + optind;
     command->argument_count = argc - optind;
-    struct buf mistakes = BUF_INIT(COMMAND_MISTAKES_MAX);
+    struct buf mistakes = BUF_INIT(SETTINGS_MISTAKES_MAX);
     struct err err = ERR_INIT;
     int status = -1;
     if (settings_load(command->config_path, &command->config, &mistakes, &err) != 0) {
         fputs(mistakes.len > 0 ? mistakes.data : err.text, stderr);
         status = COMMAND_USAGE;
     } else if (command->state == NULL) {
-        const struct gateway_settings *settings = config_settings(&command->config, "gateway");
-        command->state = settings->state;
+        command->state = settings_gateway(&command->config)->state;
     }
     buf_release(&mistakes);
     return status;
@@ -66,8 +65,8 @@ int command_start(struct command *command, const char *usage, int argc, char **a
 
 int command_open(struct command *command)
 {
-    const struct keys_settings *keys = config_settings(&command->config, "keys");
-    const struct gateway_settings *settings = config_settings(&command->config, "gateway");
+    const struct keys_settings *keys = settings_keys(&command->config);
+    const struct gateway_settings *settings = settings_gateway(&command->config);
     struct buf path = BUF_INIT(4096);
     struct err err = ERR_INIT;
     bool created;

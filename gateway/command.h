@@ -23,14 +23,14 @@ enum {
 };
 
 struct command {
-    const char *usage;        /* whole help text, set by the command */
-    const char *config_path;  /* -c */
-    const char *state;        /* --state, else the configuration's */
-    bool json;                /* --json */
-    char **arguments;         /* what is left */
+    const char *usage;       /* whole help text, set by the command */
+    const char *config_path; /* -c */
+    const char *state;       /* --state, else the configuration's */
+    bool json;               /* --json */
+    char **arguments;        /* what is left */
     int argument_count;
     struct config config;
-    struct queue *queue;      /* after command_open() */
+    struct queue *queue; /* after command_open() */
     struct seal *seal;
 };
 
@@ -42,7 +42,8 @@ int command_open(struct command *command);
 
 void command_end(struct command *command);
 
-/* Asks the running gateway. Returns an exit status; prints the gateway's reason on stderr. Takes body. */
+/* Asks the running gateway. Returns an exit status; prints the gateway's reason on stderr. Takes
+ * body. */
 int command_control(struct command *command, const char *path, json_t *body);
 
 /* Prints usage to stderr and returns COMMAND_USAGE. */
@@ -63,5 +64,9 @@ int command_queue(int argc, char **argv);
 int command_quarantine(int argc, char **argv);
 int command_channels(int argc, char **argv);
 int command_audit(int argc, char **argv);
+
+/* The roles the gateway starts. */
+int command_vault(int argc, char **argv);
+int command_worker(int argc, char **argv);
 
 #endif

@@ -100,9 +100,11 @@ int command_channels(int argc, char **argv)
         if (!command.json)
             printf("%-20s %-10s %-8s %-12s %-12s %6s %8s %8s %-8s %s\n", "CHANNEL", "TYPE", "STATE",
                    "SUCCESS", "MESSAGE", "LAG", "ACCEPTED", "QUARANT.", "NEXT", "WHY");
-        for (size_t i = 0; i < command.config.section_count && status == COMMAND_DONE; i++)
-            if (strcmp(command.config.sections[i].kind->section, "channel") == 0)
-                status = channels_one(&command, &command.config.sections[i]);
+        const struct config_section *section;
+        size_t n = 0;
+        while (status == COMMAND_DONE &&
+               (section = settings_channel_next(&command.config, &n)) != NULL)
+            status = channels_one(&command, section);
     }
     command_end(&command);
     return status;

@@ -21,8 +21,8 @@ static const char quarantine_usage[] =
     "replay: has the vault open the original and normalizes it again (the gateway must run;\n"
     "an entry in the audit log).\n";
 
-static const char *const topic_names[] = {[QUEUE_TO_CORE] = "core",
-                                          [QUEUE_TO_REPORTER] = "reporter"};
+static const char *const topic_names[] = {
+    [QUEUE_TO_CORE] = "core", [QUEUE_TO_REPORTER] = "reporter"};
 
 static void print_json(json_t *value)
 {
@@ -100,8 +100,7 @@ static int queue_print_rows(struct command *command, enum queue_row_state state)
 static int queue_retry(struct command *command)
 {
     char *end = NULL;
-    long long number =
-        command->argument_count == 2 ? strtoll(command->arguments[1], &end, 10) : 0;
+    long long number = command->argument_count == 2 ? strtoll(command->arguments[1], &end, 10) : 0;
     if (number <= 0 || *end != '\0')
         return command_usage(command);
     return command_control(command, "/queue/revive", json_pack("{s:I}", "id", (json_int_t)number));
@@ -112,8 +111,7 @@ static int queue_run(struct command *command)
     static const struct {
         const char *word;
         enum queue_row_state state;
-    } words[] = {
-        {"waiting", QUEUE_WAITING}, {"leased", QUEUE_LEASED}, {"buried", QUEUE_BURIED}};
+    } words[] = {{"waiting", QUEUE_WAITING}, {"leased", QUEUE_LEASED}, {"buried", QUEUE_BURIED}};
     if (command->argument_count == 0)
         return queue_counts(command);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See commit.h. The list of waiting groups is the only shared state; the thread owns the queue's write side. */
+/* See commit.h. The list of waiting groups is the only shared state; the thread owns the queue's
+ * write side. */
 #include "gateway/commit.h"
 
 #include <pthread.h>
@@ -27,6 +28,7 @@ struct committer {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct commit_group *first, **last;
+    int64_t busy_since_ms; /* the batch at work was taken then; 0: none is */
     bool stopping;
 };
 
@@ -74,6 +76,7 @@ static void commit_batch(struct committer *committer, struct commit_group *group
 static struct commit_group *commit_take(struct committer *committer)
 {
     pthread_mutex_lock(&committer->lock);
+    committer->busy_since_ms = 0;
     while (committer->first == NULL && !committer->stopping)
         pthread_cond_wait(&committer->wake, &committer->lock);
     struct commit_group *batch = committer->first;
@@ -87,6 +90,7 @@ static struct commit_group *commit_take(struct committer *committer)
     if (committer->first == NULL)
         committer->last = &committer->first;
     *end = NULL;
+    committer->busy_since_ms = batch != NULL ? clock_ms() : 0;
     pthread_mutex_unlock(&committer->lock);
     return batch;
 }
@@ -127,6 +131,14 @@ void commit_async(struct committer *committer, struct queue_op *const *ops, size
     committer->last = &group->next;
     pthread_cond_signal(&committer->wake);
     pthread_mutex_unlock(&committer->lock);
+}
+
+int64_t committer_busy_ms(struct committer *committer)
+{
+    pthread_mutex_lock(&committer->lock);
+    int64_t since_ms = committer->busy_since_ms;
+    pthread_mutex_unlock(&committer->lock);
+    return since_ms == 0 ? 0 : clock_ms() - since_ms;
 }
 
 struct commit_waiter {

@@ -33,6 +33,9 @@ void commit_async(struct committer *committer, struct queue_op *const *ops, size
 int commit_wait(struct committer *committer, struct queue_op *const *ops, size_t n,
                 struct err *err);
 
+/* For how long the transaction at work has been: a disk that hangs shows here. 0: none is. */
+int64_t committer_busy_ms(struct committer *committer);
+
 /* Finishes what was handed over, then ends the thread. */
 void committer_stop(struct committer *committer);
 

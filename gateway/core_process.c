@@ -40,8 +40,10 @@ static int core_spawn(struct core_process *core, struct err *err)
 {
     struct buf listen = BUF_INIT(CORE_PATH_MAX);
     buf_addf(&listen, "unix:%s", core->socket_path);
-    const char *const argv[] = {"kanal", "core", "--listen", listen.data, "--state", core->dir,
-                                "--secret-file", core->secret_path, "--lifeline", "3", NULL};
+    const char *const argv[] = {
+        "kanal",   "core",          "--listen",        listen.data,  "--state",
+        core->dir, "--secret-file", core->secret_path, "--lifeline", "3",
+        NULL};
     int result = process_start(argv, &core->pid, &core->lifeline, err);
     buf_release(&listen);
     core->started_ms = clock_ms();
@@ -71,12 +73,12 @@ int core_process_start(const char *state, struct core_process **out, struct err 
     return core_secret(core, err) == 0 ? core_spawn(core, err) : -1;
 }
 
-const char *core_process_socket(const struct core_process *core)
+char *core_process_socket(const struct core_process *core)
 {
     return core->socket_path;
 }
 
-const char *core_process_secret(const struct core_process *core)
+char *core_process_secret(struct core_process *core)
 {
     return core->secret;
 }

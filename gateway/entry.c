@@ -58,10 +58,8 @@ static struct queue_bytes entry_bytes(const struct buf *buf)
 
 static void entry_add_blob(struct entry *entry, const char *field, const struct buf *data, int days)
 {
-    entry->queue.blobs[entry->queue.blob_count++] =
-        (struct queue_blob){.field = field,
-                            .data = entry_bytes(data),
-                            .expires_day = entry->queue.received_day + days};
+    entry->queue.blobs[entry->queue.blob_count++] = (struct queue_blob){
+        .field = field, .data = entry_bytes(data), .expires_day = entry->queue.received_day + days};
 }
 
 static void entry_add_work(struct entry *entry, enum queue_topic topic, const char *kind,
@@ -77,20 +75,19 @@ static int entry_seal_original(struct gateway *gateway, const struct inbound *in
 {
     struct buf wire = BUF_INIT(ENTRY_SEALED_MAX);
     inbound_encode(in, &wire);
-    int result = seal_to_vault(gateway->seal, entry->id, "original", wire.data, wire.len, clock_ms(),
-                               &entry->original, err);
+    int result = seal_to_vault(gateway->seal, entry->id, "original", wire.data, wire.len,
+                               clock_ms(), &entry->original, err);
     buf_wipe(&wire);
     if (result == 0)
         entry_add_blob(entry, "original", &entry->original, ENTRY_ORIGINAL_DAYS);
     return result;
 }
 
-static int entry_seal_json(struct gateway *gateway, const char *id, const char *field, json_t *value,
-                           struct buf *out, struct err *err)
+static int entry_seal_json(struct gateway *gateway, const char *id, const char *field,
+                           json_t *value, struct buf *out, struct err *err)
 {
     char *text = json_canonical(value);
-    int result =
-        seal_to_vault(gateway->seal, id, field, text, strlen(text), clock_ms(), out, err);
+    int result = seal_to_vault(gateway->seal, id, field, text, strlen(text), clock_ms(), out, err);
     explicit_bzero(text, strlen(text));
     free(text);
     json_decref(value);

@@ -26,7 +26,7 @@ struct entry {
     char reason[256];
     struct buf body, reporter, reply, original, payload[2];
     struct buf photos[REPORT_ATTACHMENTS_MAX];
-    char photo_fields[REPORT_ATTACHMENTS_MAX][16];
+    char photo_fields[REPORT_ATTACHMENTS_MAX][32];
 };
 
 /* How the caller knows more than the record says. */

@@ -46,8 +46,7 @@ static int forward_update(struct gateway *gateway, const struct queue_lease *lea
 }
 
 static int forward_work(struct gateway *gateway, const struct queue_lease *lease,
-                        const struct buf *payload, char ref[static QUEUE_WORD_MAX],
-                        struct err *err)
+                        const struct buf *payload, char ref[static QUEUE_WORD_MAX], struct err *err)
 {
     int result;
     if (strcmp(lease->kind, "ticket") == 0)

@@ -14,8 +14,8 @@ struct gate;
 struct gate *gate_new(size_t count_max, size_t bytes_max);
 void gate_free(struct gate *gate);
 
-/* Admits one message of len bytes; false when full. With wait it blocks until there is room. A message
- * larger than all the room there is enters alone. */
+/* Admits one message of len bytes; false when full. With wait it blocks until there is room. A
+ * message larger than all the room there is enters alone. */
 bool gate_enter(struct gate *gate, size_t len, bool wait);
 void gate_leave(struct gate *gate, size_t len);
 

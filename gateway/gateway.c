@@ -34,7 +34,7 @@ struct channel *gateway_reply_channel(struct gateway *gateway, const char *chann
 int64_t gateway_day(const struct gateway *gateway, int64_t wall_ms)
 {
     const int64_t day_ms = 24 * 3600 * (int64_t)1000;
-    int64_t local_ms = wall_ms + gateway->city->timezone * 60 * 1000;
+    int64_t local_ms = wall_ms + gateway->city->utc_offset_minutes * 60 * 1000;
     return local_ms >= 0 ? local_ms / day_ms : -((-local_ms + day_ms - 1) / day_ms);
 }
 

@@ -24,6 +24,7 @@
 
 struct gateway {
     struct config *config;
+    const char *state; /* the state folder */
     const struct gateway_settings *settings;
     const struct http_settings *http;
     const struct core_settings *core;
@@ -35,14 +36,15 @@ struct gateway {
     struct queue *queue;
     struct committer *committer;
     struct worker_pool *pool;
-    struct gate *gate; /* messages on their way in */
+    struct gate *gate;         /* messages on their way in */
     struct limiter *ack_limit; /* acknowledgements per address */
     const struct core_kind *core_kind;
     const void *core_options; /* settings of core_kind */
+    const char *core_secret;  /* shared with the core: what it pushes is signed with it */
     void *core_state;         /* the forwarder's handle */
     struct outbox *forward, *notify;
     struct channels *runners;
-    struct channel *channels;  /* in the order of the configuration */
+    struct channel *channels; /* in the order of the configuration */
     size_t channel_count;
     atomic_bool stopping;
 };
@@ -54,9 +56,6 @@ struct channel *gateway_channel(struct gateway *gateway, const char *id);
  * the first that does. NULL: nobody can. */
 struct channel *gateway_reply_channel(struct gateway *gateway, const char *channel_id,
                                       const char *address_kind);
-
-/* The secret shared with the core; NULL when none is configured. */
-const char *gateway_core_secret(const struct gateway *gateway);
 
 /* Day number (since 1970-01-01) of a moment in the city's time zone, and its text "2026-11-21". */
 int64_t gateway_day(const struct gateway *gateway, int64_t wall_ms);

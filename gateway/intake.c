@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See intake.h. A batch counts its submissions; a submission goes pool thread -> committer thread ->
- * settled. The batch's lock guards its counters and list only; nothing is held while working.
+ * See intake.h. A batch counts its submissions; a submission goes pool thread -> committer thread
+ * -> settled. The batch's lock guards its counters and list only; nothing is held while working.
  */
 #include "gateway/intake.h"
 
@@ -133,9 +133,9 @@ static void intake_settle(struct intake *intake)
 }
 
 static const enum metric intake_outcome_metrics[] = {
-    [RECEIPT_ACCEPTED] = METRIC_ACCEPTED,       [RECEIPT_KNOWN] = METRIC_KNOWN,
-    [RECEIPT_CONFLICT] = METRIC_REFUSED,        [RECEIPT_QUARANTINED] = METRIC_QUARANTINED,
-    [RECEIPT_REFUSED] = METRIC_REFUSED,         [RECEIPT_FAILED] = METRIC_FAILED,
+    [RECEIPT_ACCEPTED] = METRIC_ACCEPTED, [RECEIPT_KNOWN] = METRIC_KNOWN,
+    [RECEIPT_CONFLICT] = METRIC_REFUSED,  [RECEIPT_QUARANTINED] = METRIC_QUARANTINED,
+    [RECEIPT_REFUSED] = METRIC_REFUSED,   [RECEIPT_FAILED] = METRIC_FAILED,
 };
 
 static void intake_count(const struct submission *submission)
@@ -225,7 +225,8 @@ static void submission_committed(void *context, bool ok)
         submission_settle(submission);
 }
 
-/* Hands every finished entry to the committer; the extra count keeps the submission alive meanwhile. */
+/* Hands every finished entry to the committer; the extra count keeps the submission alive
+ * meanwhile. */
 static void submission_commit(struct submission *submission)
 {
     struct committer *committer = submission->intake->gateway->committer;
@@ -427,9 +428,8 @@ static int replay_open(struct gateway *gateway, const char *report_id, struct in
     if (found == 0)
         found = err_set(err, ERR_PERMANENT, "cannot replay: the original is no longer kept");
     int result = -1;
-    if (found == 1 &&
-        vault_client_open(gateway->vault, VAULT_REPLAY, report_id, "original", "replay",
-                          sealed.data, sealed.len, &wire, err) == 0)
+    if (found == 1 && vault_client_open(gateway->vault, VAULT_REPLAY, report_id, "original",
+                                        "replay", sealed.data, sealed.len, &wire, err) == 0)
         result = inbound_decode(wire.data, wire.len, in, err);
     buf_wipe(&wire);
     buf_release(&sealed);

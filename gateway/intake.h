@@ -30,7 +30,8 @@ void intake_close(struct intake *intake);
  * (matched_by: "pin"). */
 void intake_follow(struct intake *intake, const char *report_id, const char *matched_by);
 
-/* Normalizes a quarantined message again. Blocks. 0: it is a report now; -1: it stays, err says why. */
+/* Normalizes a quarantined message again. Blocks. 0: it is a report now; -1: it stays, err says
+ * why. */
 int intake_replay(struct gateway *gateway, const char *report_id, struct err *err);
 
 #endif

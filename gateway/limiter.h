@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How often something may happen per key within a window: a fixed table of counters, so that an
- * attacker who invents keys costs no memory. Keys are keyed hashes (seal_rate_key), never the thing.
- * When the table is full the oldest window gives way. Thread-safe.
+ * attacker who invents keys costs no memory. Keys are keyed hashes (seal_rate_key), never the
+ * thing. When the table is full the oldest window gives way. Thread-safe.
  */
 #ifndef KANAL_GATEWAY_LIMITER_H
 #define KANAL_GATEWAY_LIMITER_H

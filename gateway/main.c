@@ -6,14 +6,26 @@
 
 #include "config/suggest.h"
 #include "gateway/command.h"
+#include "gateway/core/core_main.h"
+#include "gateway/serve.h"
 
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
     const char *help;                  /* NULL: not for people */
 } commands[] = {
+    {"serve", command_serve, "serve the whole gateway"},
     {"check", command_check, "check a configuration"},
     {"help-config", command_help_config, "print every option, event and metric"},
+    {"channels", command_channels, "show the health of every channel"},
+    {"report", command_report, "print one report"},
+    {"track", command_track, "print what tracking shows of a report"},
+    {"queue", command_queue, "show work in flight, try again what was given up"},
+    {"quarantine", command_quarantine, "show and replay what was not understood"},
+    {"audit", command_audit, "show who opened what in the vault, check the log"},
+    {"core", core_main, "the reference ticket store; `kanal core user` keeps its accounts"},
+    {"vault", command_vault, NULL},
+    {"normalize-worker", command_worker, NULL},
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -86,7 +86,8 @@ static void notify_fill(struct gateway *gateway, const struct queue_lease *lease
     sodium_memzero(pin, sizeof pin);
 }
 
-/* The same for every try of this notice, and telling nothing: a row number would count our notices. */
+/* The same for every try of this notice, and telling nothing: a row number would count our notices.
+ */
 static void notify_key(struct gateway *gateway, const struct queue_lease *lease,
                        char key[static NOTIFY_KEY_SIZE])
 {

@@ -38,8 +38,7 @@ static unsigned long outbox_sleep(struct outbox *outbox, unsigned long seen, int
                                   bool wakeable)
 {
     int64_t until_ms = clock_ms() + ms;
-    const struct timespec until = {.tv_sec = until_ms / 1000,
-                                   .tv_nsec = until_ms % 1000 * 1000000};
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_mutex_lock(&outbox->lock);
     int waited = 0;
     while (!outbox->stopping && waited != ETIMEDOUT && (!wakeable || outbox->wakes == seen))
@@ -197,8 +196,7 @@ int outbox_start(struct gateway *gateway, const struct outbox_duty *duty, struct
     pthread_condattr_destroy(&attributes);
     *out = outbox;
     while (outbox->thread_count < duty->threads) {
-        if (process_thread(&outbox->threads[outbox->thread_count], outbox_thread, outbox, err) !=
-            0)
+        if (process_thread(&outbox->threads[outbox->thread_count], outbox_thread, outbox, err) != 0)
             return -1;
         outbox->thread_count++;
     }

@@ -21,8 +21,8 @@ typedef int outbox_work(struct gateway *gateway, const struct queue_lease *lease
 struct outbox_duty {
     enum queue_topic topic;
     unsigned threads;
-    unsigned batch;   /* rows leased at once by one thread */
-    bool breaker;     /* one peer for all rows: when it fails, try one row at a time until it works */
+    unsigned batch; /* rows leased at once by one thread */
+    bool breaker;   /* one peer for all rows: when it fails, try one row at a time until it works */
     outbox_work *work;
     enum log_event failed;
 };

@@ -70,8 +70,7 @@ int thread_find(struct gateway *gateway, const struct record *record,
             const struct record_reference *reference = &record->references[i];
             if (reference->kind != rule->kind)
                 continue;
-            int found =
-                thread_try(gateway, rule, reference->value, reporter_index, parent, err);
+            int found = thread_try(gateway, rule, reference->value, reporter_index, parent, err);
             *matched_by = rule->name;
             if (found != 0)
                 return found;

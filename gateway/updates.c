@@ -18,7 +18,7 @@
 enum { UPDATES_CURSOR_MAX = 1024 };
 
 #define UPDATES_CHANNEL "core"
-#define UPDATES_CURSOR "updates"
+#define UPDATES_CURSOR  "updates"
 
 struct updates {
     struct gateway *gateway;
@@ -116,10 +116,10 @@ static void updates_page_add(struct updates_page *page, size_t i)
     if (updates_answerable(page->gateway, page->ids[i])) {
         updates_notice(page->gateway, update, page->ids[i], &page->payloads[i]);
         op->has_outbox = true;
-        op->outbox = (struct queue_outbox){
-            .topic = QUEUE_TO_REPORTER,
-            .kind = "status",
-            .payload = {page->payloads[i].data, page->payloads[i].len}};
+        op->outbox =
+            (struct queue_outbox){.topic = QUEUE_TO_REPORTER,
+                                  .kind = "status",
+                                  .payload = {page->payloads[i].data, page->payloads[i].len}};
     }
     page->group[page->group_count++] = op;
 }
@@ -192,8 +192,7 @@ static int updates_fetch(struct updates *updates, size_t *n, struct err *err)
 static bool updates_wait(struct updates *updates, int64_t ms)
 {
     int64_t until_ms = clock_ms() + ms;
-    const struct timespec until = {.tv_sec = until_ms / 1000,
-                                   .tv_nsec = until_ms % 1000 * 1000000};
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_mutex_lock(&updates->lock);
     int waited = 0;
     while (!updates->stopping && waited != ETIMEDOUT)
@@ -289,10 +288,7 @@ static void updates_committed(void *context, bool ok)
 static int updates_verify(struct gateway *gateway, const struct http_request *request,
                           struct err *err)
 {
-    const char *secret = gateway_core_secret(gateway);
-    if (secret == NULL)
-        return err_set(err, ERR_CONFIG, "no secret is shared with the core");
-    return signature_check(secret, request->header(request, "webhook-id"),
+    return signature_check(gateway->core_secret, request->header(request, "webhook-id"),
                            request->header(request, "webhook-timestamp"),
                            request->header(request, "webhook-signature"), request->body,
                            request->body_len, request->received_ms / 1000, err);

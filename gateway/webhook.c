@@ -23,7 +23,8 @@ static void webhook_fail(struct http_exchange *exchange, int status, const char 
     http_response_init(&response, status);
     if (status == 503)
         http_response_header(&response, "Retry-After", "5");
-    http_response_view(&response, "message", json_pack("{s:i, s:s}", "status", status, "error", text));
+    http_response_view(&response, "message",
+                       json_pack("{s:i, s:s}", "status", status, "error", text));
     http_answer(exchange, &response);
 }
 
@@ -68,8 +69,7 @@ static struct webhook *webhook_new(struct channel *channel, struct http_exchange
 static struct intake *webhook_intake(struct gateway *gateway, struct webhook *webhook,
                                      const char *follow, const char *matched_by)
 {
-    struct intake *intake =
-        intake_new_request(gateway, webhook->channel, webhook_settled, webhook);
+    struct intake *intake = intake_new_request(gateway, webhook->channel, webhook_settled, webhook);
     if (follow != NULL)
         intake_follow(intake, follow, matched_by);
     return intake;

@@ -187,6 +187,12 @@ service imap-login {{
     ssl = yes
   }}
 }}
+# Refused logins of one test must not slow down the next.
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service auth {{
   unix_listener {folder}/auth {{
     mode = 0666
