@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 enum {
-    HTML_BYTES_MAX = 8 * 1024 * 1024, /* of a page looked at */
+    HTML_BYTES_MAX = 4 * 1024 * 1024, /* of a page looked at */
     HTML_TEXT_MAX = 2 * 1024 * 1024,  /* of text it can become */
     HTML_DEPTH_MAX = 256,             /* nested elements; libxml2 takes quadratic time beyond */
 };

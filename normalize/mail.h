@@ -17,7 +17,8 @@ enum {
     MAIL_HEADER_BYTES_MAX = 256 * 1024,
 };
 
-/* Loads charsets and GMime's tables; call once per process, before any sandbox. */
+/* Loads charsets and GMime's tables; call once per process, before any sandbox: mail_parse() opens
+ * no file after it, whatever the mail says. */
 void mail_start(void);
 
 /* A draft_parser. Broken mail is still mail: it fails (ERR_PERMANENT) only beyond the limits above,

@@ -48,7 +48,7 @@ static bool mail_is_domain(const char *text)
     }
 }
 
-static char *mail_address_check(const char *address)
+char *mail_address_check(const char *address)
 {
     const char *at = address != NULL ? strrchr(address, '@') : NULL;
     if (at == NULL || strlen(address) > MAIL_ADDRESS_MAX ||

@@ -30,6 +30,9 @@ void mail_own_release(struct mail_own *own);
  * form; NULL when no answer can be sent there by syntax. */
 char *mail_address(InternetAddressMailbox *mailbox);
 
+/* The same for an address alone, as typed into a form; NULL stays NULL. */
+char *mail_address_check(const char *address);
+
 /* Whether address (as mail_address() gives it) is ours, with or without a tag. *tag (may be NULL):
  * a copy of what follows "+" or NULL. */
 bool mail_own_is(const struct mail_own *own, const char *address, char **tag);

@@ -192,9 +192,10 @@ static bool body_is_text(GMimeObject *part)
                                  !body_is(part, "text", "html") && !body_is_untyped(part)))
         return false;
     const char *disposition = g_mime_object_get_disposition(part);
-    if (disposition != NULL && strcasecmp(disposition, "attachment") == 0)
-        return false;
-    return g_mime_object_get_content_disposition_parameter(part, "filename") == NULL &&
+    if (disposition == NULL) /* some programs name the mail's own text, too */
+        return true;
+    return strcasecmp(disposition, "attachment") != 0 &&
+           g_mime_object_get_content_disposition_parameter(part, "filename") == NULL &&
            g_mime_object_get_content_type_parameter(part, "name") == NULL;
 }
 

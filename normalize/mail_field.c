@@ -15,7 +15,7 @@
 enum {
     FIELD_NAME_MAX = 128,
     FIELD_LABEL_MAX = 40,
-    FIELD_WORD_BYTES = 45, /* of text in one encoded word: 75 characters as RFC 2047 wants */
+    FIELD_WORD_BYTES = 21, /* of text in one encoded word: at most the 75 bytes of RFC 2047 */
 };
 
 size_t mail_field_name(const char *line, size_t len, size_t *colon)
@@ -96,16 +96,18 @@ static bool field_same_kind(const struct field_word *a, const struct field_word 
            strncasecmp(a->label, b->label, a->label_len) == 0;
 }
 
-/* Text as encoded words of UTF-8 that end between characters. */
+/* Text as encoded words of UTF-8 that end between characters. Not in base64: GMime reads words that
+ * follow each other as one, and ends at the first padding. */
 static void field_encode(const char *text, struct buf *out)
 {
     while (*text != '\0') {
         size_t n = strnlen(text, FIELD_WORD_BYTES);
         while (text[n] != '\0' && ((unsigned char)text[n] & 0xc0) == 0x80)
             n--;
-        char *base64 = g_base64_encode((const guchar *)text, n);
-        buf_addf(out, "=?utf-8?B?%s?=%s", base64, text[n] != '\0' ? " " : "");
-        g_free(base64);
+        buf_add_text(out, "=?utf-8?Q?");
+        for (size_t i = 0; i < n; i++)
+            buf_addf(out, g_ascii_isalnum(text[i]) ? "%c" : "=%02X", (unsigned char)text[i]);
+        buf_add_text(out, text[n] != '\0' ? "?= " : "?=");
         text += n;
     }
 }
@@ -176,6 +178,19 @@ static char *field_to_utf8(const char *field, size_t len)
                                     : charset_to_utf8(field, len, NULL, &guessed);
 }
 
+/* The value of the boundary parameter, which must stay as its lines have it. */
+static const char *field_boundary(const char *text, size_t *len)
+{
+    const char *at = strcasestr(text, "boundary");
+    *len = 0;
+    if (at == NULL || strncasecmp(text, "Content-Type", strlen("Content-Type")) != 0)
+        return text;
+    at += strlen("boundary");
+    at += strspn(at, " \t\r\n=");
+    *len = *at == '"' ? 1 + strcspn(at + 1, "\"") : strcspn(at, ";");
+    return at;
+}
+
 void mail_field_add(struct buf *out, const char *field, size_t len)
 {
     if (len > MAIL_FIELD_BYTES_MAX) {
@@ -185,14 +200,20 @@ void mail_field_add(struct buf *out, const char *field, size_t len)
     }
     char *text = field_to_utf8(field, len);
     size_t colon = 0;
-    mail_field_name(text, strlen(text), &colon);
+    size_t name = mail_field_name(text, strlen(text), &colon);
     bool content = strncasecmp(text, "Content-", strlen("Content-")) == 0;
     struct field_word word;
+    size_t boundary_len;
+    const char *boundary = field_boundary(text, &boundary_len);
     for (size_t i = 0; text[i] != '\0';) {
         if (i < colon) {
-            buf_add_char(out, text[i++]);
+            if (i < name) /* no blanks before the colon */
+                buf_add_char(out, text[i]);
+            i++;
         } else if (field_read_word(text + i, &word)) {
             i += field_add_words(text + i, &word, out);
+        } else if (text + i >= boundary && text + i < boundary + boundary_len) {
+            buf_add_char(out, text[i++]);
         } else if (text[i] == '=' && text[i + 1] == '?') {
             buf_add_text(out, "= ?"); /* no word; parsers more lenient than this one must agree */
             i += 2;

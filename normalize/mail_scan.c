@@ -139,32 +139,35 @@ static int scan_end_head(struct scan *scan, struct err *err)
     return scan_push(scan, boundary, digest, err);
 }
 
-/* The first Content-Type of a part counts, for GMime too. */
+/* Keeps the value of a Content-Type field as written, unfolded. */
 static void scan_note_type(struct scan *scan, const char *field, size_t len)
 {
-    size_t colon = 0;
-    size_t name = mail_field_name(field, len, &colon);
-    if (scan->type.len > 0 || name != strlen("Content-Type") ||
-        strncasecmp(field, "Content-Type", name) != 0)
-        return;
-    for (size_t i = colon + 1; i < len; i++) {
+    for (size_t i = strlen("Content-Type:"); i < len; i++) {
         bool blank = field[i] == ' ' || field[i] == '\t';
         if (field[i] != '\n' && (!blank || scan->type.len > 0))
             buf_add_char(&scan->type, field[i]);
     }
 }
 
+/* Appends a field. Of several Content-Type fields the first alone: programs differ in which of them
+ * they believe. */
 static void scan_end_field(struct scan *scan)
 {
-    if (scan->field.len == 0)
-        return;
-    size_t start = scan->out->len;
-    mail_field_add(scan->out, scan->field.data, scan->field.len);
-    scan_note_type(scan, scan->out->data + start, scan->out->len - start);
+    const char *field = scan->field.data;
+    size_t colon = 0;
+    size_t name = mail_field_name(field, scan->field.len, &colon);
+    bool type = name == strlen("Content-Type") && strncasecmp(field, "Content-Type", name) == 0;
+    if (scan->field.len > 0 && (!type || scan->type.len == 0)) {
+        size_t start = scan->out->len;
+        mail_field_add(scan->out, field, scan->field.len);
+        if (type)
+            scan_note_type(scan, scan->out->data + start, scan->out->len - start);
+    }
     buf_clear(&scan->field);
 }
 
-static int scan_head_line(struct scan *scan, const char *line, size_t len, struct err *err)
+static int scan_head_line(struct scan *scan, const char *line, size_t len, size_t full,
+                          struct err *err)
 {
     scan->head_bytes += len;
     if (scan->head_bytes > MAIL_HEADER_BYTES_MAX)
@@ -188,7 +191,7 @@ static int scan_head_line(struct scan *scan, const char *line, size_t len, struc
     if (len == 0)
         return 0;
     /* The empty line was lost. */
-    return scan_line(scan, line, len, len, err);
+    return scan_line(scan, line, len, full, err);
 }
 
 /* The level whose boundary the line is, or MAIL_DEPTH_MAX; *closes: the last one of its level. */
@@ -225,7 +228,7 @@ static int scan_line(struct scan *scan, const char *line, size_t len, size_t ful
         return closes ? 0 : scan_begin_part(scan, err);
     }
     if (scan->in_head)
-        return scan_head_line(scan, line, len, err);
+        return scan_head_line(scan, line, len, full, err);
     buf_add(scan->out, line, full);
     return 0;
 }
