@@ -4,9 +4,13 @@
 #include <string.h>
 
 #include "adapters/email.h"
+#include "adapters/web_form.h"
+#include "adapters/web_form.h"
 
 const struct adapter *const adapters[] = {
     &adapter_email,
+    &adapter_web_form,
+    &adapter_web_form,
     NULL,
 };
 

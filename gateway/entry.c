@@ -27,8 +27,11 @@ static void entry_init(struct entry *entry, const struct inbound *in, struct gat
     entry->queue.id = entry->id;
     entry->queue.dedup_key = entry->dedup_key;
     entry->queue.dedup_fingerprint = entry->fingerprint;
-    entry->queue.channel_id = in->channel_id;
-    entry->queue.channel_kind = in->channel_kind;
+    /* Copied: the commit comes after the inbound is gone. */
+    snprintf(entry->channel_id, sizeof entry->channel_id, "%s", in->channel_id);
+    snprintf(entry->channel_kind, sizeof entry->channel_kind, "%s", in->channel_kind);
+    entry->queue.channel_id = entry->channel_id;
+    entry->queue.channel_kind = entry->channel_kind;
     entry->queue.received_day = gateway_day(gateway, in->received_ms);
 }
 

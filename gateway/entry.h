@@ -21,6 +21,7 @@ struct entry {
     struct queue_entry queue;
     struct queue_op op; /* ACCEPT or RESOLVE of queue */
     char id[REPORT_ID_SIZE], parent[REPORT_ID_SIZE];
+    char channel_id[QUEUE_WORD_MAX], channel_kind[QUEUE_WORD_MAX];
     unsigned char dedup_key[QUEUE_DEDUP_KEY_SIZE], fingerprint[QUEUE_DEDUP_KEY_SIZE];
     unsigned char reporter_index[QUEUE_INDEX_SIZE];
     char reason[256];
