@@ -156,20 +156,21 @@ static void blob_header(unsigned char header[static BLOB_HEADER_SIZE],
                         const struct blob_place *place)
 {
     const uint64_t start = (uint64_t)BLOB_MAGIC << 32 | (uint32_t)place->length;
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) {
         header[i] = (unsigned char)(start >> (56 - 8 * i));
-    memcpy(header + 8, place->checksum, BLOB_CHECKSUM_SIZE);
+        header[8 + i] = (unsigned char)(place->checksum >> (56 - 8 * i));
+    }
 }
 
-static void blob_checksum(unsigned char checksum[static BLOB_CHECKSUM_SIZE],
-                          const struct blob_part *parts, size_t n)
+static uint64_t blob_checksum(const void *data, size_t len)
 {
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, BLOB_CHECKSUM_SIZE);
-    for (size_t i = 0; i < n; i++)
-        if (parts[i].len > 0)
-            crypto_generichash_update(&state, parts[i].data, parts[i].len);
-    crypto_generichash_final(&state, checksum, BLOB_CHECKSUM_SIZE);
+    static const unsigned char key[crypto_shorthash_KEYBYTES] = "kanal segments.";
+    unsigned char hash[crypto_shorthash_BYTES];
+    uint64_t checksum = 0;
+    crypto_shorthash(hash, data, len, key);
+    for (size_t i = 0; i < sizeof hash; i++)
+        checksum = checksum << 8 | hash[i];
+    return checksum;
 }
 
 /* Puts what was gathered into the file; it ends where the next write begins. */
@@ -187,56 +188,47 @@ static int blob_segments_flush(struct blob_segments *segments, struct err *err)
 }
 
 /* Writes one blob by itself, behind everything gathered. */
-static int blob_segments_write(struct blob_segments *segments, struct blob_part *parts, size_t n,
-                               struct err *err)
+static int blob_segments_write(struct blob_segments *segments, unsigned char *header,
+                               const void *data, size_t len, struct err *err)
 {
-    struct iovec bytes[1 + BLOB_PARTS_MAX];
-    int count = 0;
+    union {
+        const void *in;
+        void *out;
+    } bytes = {.in = data}; /* pwritev() only reads; its struct cannot say so */
+    struct iovec parts[] = {{header, BLOB_HEADER_SIZE}, {bytes.out, len}};
     if (blob_segments_flush(segments, err) < 0)
         return -1;
-    for (size_t i = 0; i < n; i++) {
-        union {
-            const void *in;
-            void *out;
-        } data = {.in = parts[i].data}; /* pwritev() only reads; its struct cannot say so */
-        if (parts[i].len > 0)
-            bytes[count++] = (struct iovec){data.out, parts[i].len};
-    }
     segments->file_dirty = true;
-    return blob_file_write(segments->file, bytes, count, segments->end) < 0
+    return blob_file_write(segments->file, parts, 2, segments->end) < 0
                ? blob_fail(err, ERR_TRANSIENT, "write to")
                : 0;
 }
 
-static int blob_segments_gather(struct blob_segments *segments, struct blob_part *parts, size_t n,
-                                size_t total, struct err *err)
+static int blob_segments_gather(struct blob_segments *segments, const unsigned char *header,
+                                const void *data, size_t len, struct err *err)
 {
-    if (segments->gathered.len + total > BLOB_GATHER_MAX && blob_segments_flush(segments, err) < 0)
+    if (segments->gathered.len + BLOB_HEADER_SIZE + len > BLOB_GATHER_MAX &&
+        blob_segments_flush(segments, err) < 0)
         return -1;
-    for (size_t i = 0; i < n; i++)
-        buf_add(&segments->gathered, parts[i].data, parts[i].len);
+    buf_add(&segments->gathered, header, BLOB_HEADER_SIZE);
+    buf_add(&segments->gathered, data, len);
     return 0;
 }
 
-int blob_segment_append(struct blob_segments *segments, const struct blob_part *parts, size_t n,
+int blob_segment_append(struct blob_segments *segments, const void *data, size_t len,
                         struct blob_place *place, struct err *err)
 {
     unsigned char header[BLOB_HEADER_SIZE];
-    struct blob_part all[1 + BLOB_PARTS_MAX] = {{header, sizeof header}};
-    size_t total = sizeof header;
-    for (size_t i = 0; i < n; i++) {
-        all[i + 1] = parts[i];
-        total += parts[i].len;
-    }
+    const size_t total = sizeof header + len;
     if (blob_segments_ready(segments, (int64_t)total, err) < 0)
         return -1;
     *place = (struct blob_place){.segment = segments->current,
                                  .offset = segments->end,
-                                 .length = (int64_t)(total - sizeof header)};
-    blob_checksum(place->checksum, parts, n);
+                                 .length = (int64_t)len,
+                                 .checksum = blob_checksum(data, len)};
     blob_header(header, place);
-    int rc = total <= BLOB_GATHER_MAX ? blob_segments_gather(segments, all, n + 1, total, err)
-                                      : blob_segments_write(segments, all, n + 1, err);
+    int rc = total <= BLOB_GATHER_MAX ? blob_segments_gather(segments, header, data, len, err)
+                                      : blob_segments_write(segments, header, data, len, err);
     if (rc == 0)
         segments->end += (int64_t)total;
     return rc;
@@ -265,12 +257,9 @@ static bool blob_place_possible(const struct blob_place *place)
 static bool blob_intact(const unsigned char *bytes, const struct blob_place *place)
 {
     unsigned char header[BLOB_HEADER_SIZE];
-    unsigned char checksum[BLOB_CHECKSUM_SIZE];
     blob_header(header, place);
-    const struct blob_part all = {bytes + BLOB_HEADER_SIZE, (size_t)place->length};
-    blob_checksum(checksum, &all, 1);
     return memcmp(bytes, header, sizeof header) == 0 &&
-           memcmp(checksum, place->checksum, sizeof checksum) == 0;
+           blob_checksum(bytes + BLOB_HEADER_SIZE, (size_t)place->length) == place->checksum;
 }
 
 int blob_segment_read(const struct blob_segments *segments, const struct blob_place *place,

@@ -3,7 +3,8 @@
  * Append-only files that hold large pieces, beside a database that knows where each lies: a blob
  * exists because a row names its place, not because its bytes are in a file. What lies behind the
  * end the database knows is dead space, overwritten or cut off at the next start. Each blob is a
- * header (magic, length, checksum) and its bytes; the checksum is BLAKE2b-128 of the bytes.
+ * header (magic, length, checksum) and its bytes. The checksum is SipHash-2-4 under a fixed key: it
+ * finds damage; whoever encrypted the bytes finds forgery.
  * Small blobs gather in memory and reach the file in one write, at the latest with the sync.
  * One writer; blob_segment_read() from any thread and process.
  */
@@ -18,23 +19,15 @@
 #include "normalize/err.h"
 
 enum {
-    BLOB_CHECKSUM_SIZE = 16,
-    BLOB_HEADER_SIZE = 8 + BLOB_CHECKSUM_SIZE,
+    BLOB_HEADER_SIZE = 16,
     BLOB_SEGMENT_MAX = 256 * 1024 * 1024, /* a file is freed whole when nothing in it is alive */
     BLOB_GATHER_MAX = 512 * 1024,         /* larger ones are written by themselves */
-    BLOB_PARTS_MAX = 3,
-};
-
-/* A blob is handed over in up to BLOB_PARTS_MAX pieces that lie one behind the other. */
-struct blob_part {
-    const void *data;
-    size_t len;
 };
 
 /* Where a blob lies; length is that of its bytes, the header comes before them at offset. */
 struct blob_place {
     int64_t segment, offset, length;
-    unsigned char checksum[BLOB_CHECKSUM_SIZE];
+    uint64_t checksum;
 };
 
 /* Bytes to be erased, header included; length 0: the whole file. */
@@ -69,7 +62,7 @@ void blob_segments_mark(struct blob_segments *segments);
 void blob_segments_rewind(struct blob_segments *segments);
 
 /* Appends a blob (not yet durable) and says where. ERR_TRANSIENT: disk full, I/O error. */
-int blob_segment_append(struct blob_segments *segments, const struct blob_part *parts, size_t n,
+int blob_segment_append(struct blob_segments *segments, const void *data, size_t len,
                         struct blob_place *place, struct err *err);
 
 /* Makes everything appended durable. ERR_PERMANENT: nobody knows what is on the disk. */

@@ -151,6 +151,7 @@ static void queue_sqlite_close(void *state)
     blob_segments_close(&q->segments);
     if (q->lock_file >= 0)
         close(q->lock_file);
+    buf_wipe(&q->content);
     free(q->dead.items);
     free(q);
 }
@@ -179,8 +180,10 @@ static int queue_sqlite_open(const struct queue_options *options, int64_t now_ms
     struct queue_sqlite *q = mem_calloc(1, sizeof *q);
     struct queue_sqlite_paths paths;
     queue_sqlite_paths_init(&paths, options->path);
-    *q = (struct queue_sqlite){
-        .read_only = options->read_only, .lock_file = -1, .segments = {.folder = -1, .file = -1}};
+    *q = (struct queue_sqlite){.read_only = options->read_only,
+                               .lock_file = -1,
+                               .content = BUF_INIT(3 * (size_t)QUEUE_BODY_MAX),
+                               .segments = {.folder = -1, .file = -1}};
     queue_pool_init(&q->pool, paths.database.data);
     int rc = queue_sqlite_open_all(q, options, &paths, err);
     queue_sqlite_paths_release(&paths);

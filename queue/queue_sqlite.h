@@ -50,7 +50,8 @@ struct queue_sqlite {
     int64_t tally[QUEUE_TALLY_COUNT];
     int64_t appended; /* pieces in segments.current that table segment does not count yet */
     struct queue_ranges dead;
-    bool dead_listed; /* table dead holds ranges that are off the disk */
+    struct buf content; /* of the entry at work, in one piece */
+    bool dead_listed;   /* table dead holds ranges that are off the disk */
 };
 
 /* queue_sqlite_apply.c: one transaction. */
@@ -86,7 +87,7 @@ int queue_sqlite_outbox_add(struct queue_sqlite *q, int64_t entry, int64_t chain
 /* queue_sqlite_blob.c */
 queue_sqlite_op queue_sqlite_blob_erase, queue_sqlite_expire;
 /* Appends a piece to the segments and counts it. */
-int queue_sqlite_append(struct queue_sqlite *q, const struct blob_part *parts, size_t n,
+int queue_sqlite_append(struct queue_sqlite *q, const void *data, size_t len,
                         struct blob_place *place, struct err *err);
 /* Removes a piece that no row names any more. */
 int queue_sqlite_discard(struct queue_sqlite *q, const struct blob_range *range, struct err *err);

@@ -29,12 +29,12 @@ static int queue_sqlite_segment_count(struct queue_sqlite *q, int64_t segment, i
     return queue_db_run(&q->writer, QUEUE_SQL_SEGMENT_ADD, NULL, err);
 }
 
-int queue_sqlite_append(struct queue_sqlite *q, const struct blob_part *parts, size_t n,
+int queue_sqlite_append(struct queue_sqlite *q, const void *data, size_t len,
                         struct blob_place *place, struct err *err)
 {
     const int64_t segment = q->segments.current;
     const int64_t used = q->segments.end;
-    if (blob_segment_append(&q->segments, parts, n, place, err) < 0)
+    if (blob_segment_append(&q->segments, data, len, place, err) < 0)
         return -1;
     if (place->segment != segment && queue_sqlite_segment_count(q, segment, used, err) < 0)
         return -1;
@@ -46,9 +46,8 @@ int queue_sqlite_blob_add(struct queue_sqlite *q, int64_t entry, int64_t n,
                           const struct queue_blob *blob, struct err *err)
 {
     const enum queue_sql which = QUEUE_SQL_BLOB_INSERT;
-    const struct blob_part bytes = {blob->data.data, blob->data.len};
     struct blob_place place;
-    if (queue_sqlite_append(q, &bytes, 1, &place, err) < 0)
+    if (queue_sqlite_append(q, blob->data.data, blob->data.len, &place, err) < 0)
         return -1;
     queue_bind_int(&q->writer, which, 1, entry);
     queue_bind_int(&q->writer, which, 2, n);
@@ -56,7 +55,7 @@ int queue_sqlite_blob_add(struct queue_sqlite *q, int64_t entry, int64_t n,
     queue_bind_int(&q->writer, which, 4, place.segment);
     queue_bind_int(&q->writer, which, 5, place.offset);
     queue_bind_int(&q->writer, which, 6, place.length);
-    queue_bind_bytes(&q->writer, which, 7, place.checksum, sizeof place.checksum);
+    queue_bind_int(&q->writer, which, 7, (int64_t)place.checksum);
     queue_bind_int(&q->writer, which, 8, blob->expires_day);
     return queue_db_run(&q->writer, which, NULL, err);
 }

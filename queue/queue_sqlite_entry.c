@@ -27,7 +27,7 @@ static void queue_sqlite_bind_entry(struct queue_db *db, enum queue_sql which, i
     queue_bind_int(db, which, 14, content->segment);
     queue_bind_int(db, which, 15, content->offset);
     queue_bind_int(db, which, 16, content->length);
-    queue_bind_bytes(db, which, 17, content->checksum, sizeof content->checksum);
+    queue_bind_int(db, which, 17, (int64_t)content->checksum);
     queue_bind_int(db, which, 18, (int64_t)entry->reporter.len);
     queue_bind_int(db, which, 19, (int64_t)entry->reply.len);
 }
@@ -37,14 +37,15 @@ static int queue_sqlite_write_entry(struct queue_sqlite *q, enum queue_sql which
                                     const struct queue_entry *entry, int64_t *changed,
                                     struct err *err)
 {
-    const struct blob_part parts[] = {{entry->body.data, entry->body.len},
-                                      {entry->reporter.data, entry->reporter.len},
-                                      {entry->reply.data, entry->reply.len}};
-    struct blob_place content = {.segment = 0};
-    bool any = parts[0].len + parts[1].len + parts[2].len > 0;
-    if (any && queue_sqlite_append(q, parts, 3, &content, err) < 0)
+    struct blob_place place = {.segment = 0};
+    struct buf *content = &q->content;
+    buf_clear(content);
+    buf_add(content, entry->body.data, entry->body.len);
+    buf_add(content, entry->reporter.data, entry->reporter.len);
+    buf_add(content, entry->reply.data, entry->reply.len);
+    if (content->len > 0 && queue_sqlite_append(q, content->data, content->len, &place, err) < 0)
         return -1;
-    queue_sqlite_bind_entry(&q->writer, which, n, entry, &content);
+    queue_sqlite_bind_entry(&q->writer, which, n, entry, &place);
     return queue_db_run(&q->writer, which, changed, err);
 }
 
@@ -76,11 +77,12 @@ struct queue_sqlite_key {
 
 static void queue_sqlite_key(struct queue_sqlite_key *short_key, const struct queue_entry *entry)
 {
-    unsigned char hash[16];
+    static const unsigned char hash_key[crypto_shorthash_KEYBYTES] = "kanal dedup key";
+    unsigned char hash[crypto_shorthash_BYTES];
     crypto_generichash(short_key->key, sizeof short_key->key, entry->dedup_key,
                        QUEUE_DEDUP_KEY_SIZE, NULL, 0);
-    crypto_generichash(hash, sizeof hash, entry->dedup_fingerprint, QUEUE_DEDUP_KEY_SIZE, NULL, 0);
-    memcpy(&short_key->fingerprint, hash, sizeof short_key->fingerprint);
+    crypto_shorthash(hash, entry->dedup_fingerprint, QUEUE_DEDUP_KEY_SIZE, hash_key);
+    memcpy(&short_key->fingerprint, hash, sizeof hash);
 }
 
 /* 1: op's dedup key is held, by row *entry; the result's fields say by whom. 0: free. -1. */

@@ -31,11 +31,11 @@ static void queue_sqlite_report_fill(struct queue_db *db, struct queue_report *o
     *content = (struct queue_sqlite_content){
         .place = {.segment = queue_column_int(db, which, 13),
                   .offset = queue_column_int(db, which, 14),
-                  .length = queue_column_int(db, which, 15)},
+                  .length = queue_column_int(db, which, 15),
+                  .checksum = (uint64_t)queue_column_int(db, which, 16)},
         .reporter_len = (size_t)queue_column_int(db, which, 17),
         .reply_len = (size_t)queue_column_int(db, which, 18),
     };
-    queue_column_bytes(db, which, 16, content->place.checksum, BLOB_CHECKSUM_SIZE);
 }
 
 static int queue_sqlite_report_row(struct queue_db *db, const char *id, struct queue_report *out,
@@ -52,7 +52,7 @@ static int queue_sqlite_report_row(struct queue_db *db, const char *id, struct q
 static bool queue_sqlite_place_same(const struct blob_place *a, const struct blob_place *b)
 {
     return a->segment == b->segment && a->offset == b->offset && a->length == b->length &&
-           memcmp(a->checksum, b->checksum, sizeof a->checksum) == 0;
+           a->checksum == b->checksum;
 }
 
 /* False when the lengths cannot be. */
@@ -115,8 +115,8 @@ static int queue_sqlite_place(struct queue_db *db, const char *id, const char *f
             .segment = queue_column_int(db, which, 0),
             .offset = queue_column_int(db, which, 1),
             .length = queue_column_int(db, which, 2),
+            .checksum = (uint64_t)queue_column_int(db, which, 3),
         };
-        queue_column_bytes(db, which, 3, place->checksum, sizeof place->checksum);
     }
     queue_db_done(db, which);
     return found;

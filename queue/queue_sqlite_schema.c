@@ -29,7 +29,7 @@ static const char *const queue_sqlite_steps[] = {
     " kelurahan_code TEXT, language TEXT, public_report INTEGER NOT NULL,"
     " received_day INTEGER NOT NULL, reporter_index BLOB, reason TEXT,"
     " segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,"
-    " checksum BLOB NOT NULL, reporter_len INTEGER NOT NULL, reply_len INTEGER NOT NULL) STRICT;"
+    " checksum INTEGER NOT NULL, reporter_len INTEGER NOT NULL, reply_len INTEGER NOT NULL) STRICT;"
     "CREATE INDEX entry_kind ON entry(kind) WHERE kind <> 0;"
     "CREATE INDEX entry_parent ON entry(parent_id) WHERE parent_id IS NOT NULL;"
 
@@ -47,7 +47,7 @@ static const char *const queue_sqlite_steps[] = {
     "CREATE TABLE blob("
     " entry INTEGER NOT NULL, n INTEGER NOT NULL, field TEXT NOT NULL,"
     " segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,"
-    " checksum BLOB NOT NULL, expires_day INTEGER NOT NULL,"
+    " checksum INTEGER NOT NULL, expires_day INTEGER NOT NULL,"
     " PRIMARY KEY (entry, n)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX blob_expires ON blob(expires_day) WHERE expires_day > 0;"
     /* used: bytes of the file that are known; alive: rows of entry and blob that lie in it. */
