@@ -8,6 +8,7 @@
 
 #include <libxml/HTMLparser.h>
 
+#include "normalize/html_element.h"
 #include "normalize/html_flatten.h"
 #include "normalize/layout.h"
 #include "normalize/mem.h"
@@ -15,80 +16,8 @@
 enum {
     HTML_QUOTE_MAX = 20,   /* levels of quotation marked */
     HTML_HREF_MAX = 2000,  /* bytes of an address shown */
-    HTML_STYLE_MAX = 4000, /* bytes of a style attribute looked at */
     HTML_WORDS_MAX = 2000, /* of one tag: libxml2 takes quadratic time in attributes */
     HTML_FRAMES_MAX = HTML_DEPTH_MAX + 8,
-};
-
-enum html_kind {
-    HTML_INLINE,
-    HTML_LINE,      /* starts and ends a line */
-    HTML_PARAGRAPH, /* has blank lines around it */
-    HTML_BR,
-    HTML_UL,
-    HTML_OL,
-    HTML_LI,
-    HTML_CELL,
-    HTML_QUOTE,
-    HTML_PRE,
-    HTML_A,
-    HTML_DROPPED, /* with all that is in it */
-};
-
-/* Elements that are not inline, in order of their names. */
-static const struct html_element {
-    const char *name;
-    enum html_kind kind;
-} html_elements[] = {
-    {"a", HTML_A},
-    {"address", HTML_LINE},
-    {"applet", HTML_DROPPED},
-    {"article", HTML_LINE},
-    {"aside", HTML_LINE},
-    {"audio", HTML_DROPPED},
-    {"blockquote", HTML_QUOTE},
-    {"body", HTML_LINE},
-    {"br", HTML_BR},
-    {"canvas", HTML_DROPPED},
-    {"caption", HTML_LINE},
-    {"center", HTML_LINE},
-    {"dd", HTML_LINE},
-    {"div", HTML_LINE},
-    {"dl", HTML_PARAGRAPH},
-    {"dt", HTML_LINE},
-    {"fieldset", HTML_LINE},
-    {"footer", HTML_LINE},
-    {"form", HTML_LINE},
-    {"h1", HTML_PARAGRAPH},
-    {"h2", HTML_PARAGRAPH},
-    {"h3", HTML_PARAGRAPH},
-    {"h4", HTML_PARAGRAPH},
-    {"h5", HTML_PARAGRAPH},
-    {"h6", HTML_PARAGRAPH},
-    {"head", HTML_DROPPED},
-    {"header", HTML_LINE},
-    {"hr", HTML_PARAGRAPH},
-    {"iframe", HTML_DROPPED},
-    {"li", HTML_LI},
-    {"main", HTML_LINE},
-    {"math", HTML_DROPPED},
-    {"nav", HTML_LINE},
-    {"object", HTML_DROPPED},
-    {"ol", HTML_OL},
-    {"p", HTML_PARAGRAPH},
-    {"pre", HTML_PRE},
-    {"script", HTML_DROPPED},
-    {"section", HTML_LINE},
-    {"style", HTML_DROPPED},
-    {"svg", HTML_DROPPED},
-    {"table", HTML_LINE},
-    {"td", HTML_CELL},
-    {"template", HTML_DROPPED},
-    {"th", HTML_CELL},
-    {"title", HTML_DROPPED},
-    {"tr", HTML_LINE},
-    {"ul", HTML_UL},
-    {"video", HTML_DROPPED},
 };
 
 struct html_frame {
@@ -109,64 +38,6 @@ struct html_reader {
     size_t lists;   /* lists open */
     bool too_deep;
 };
-
-static int html_compare(const void *name, const void *element)
-{
-    return strcasecmp(name, ((const struct html_element *)element)->name);
-}
-
-static enum html_kind html_kind(const char *name)
-{
-    const struct html_element *found =
-        bsearch(name, html_elements, sizeof html_elements / sizeof html_elements[0],
-                sizeof html_elements[0], html_compare);
-    return found != NULL ? found->kind : HTML_INLINE;
-}
-
-static const char *html_attribute(const xmlChar **atts, const char *name)
-{
-    for (; atts != NULL && atts[0] != NULL; atts += 2) {
-        if (strcasecmp((const char *)atts[0], name) == 0)
-            return atts[1] != NULL ? (const char *)atts[1] : "";
-    }
-    return NULL;
-}
-
-/* Whether a style attribute holds declaration ("display:none"), however it is spaced. */
-static bool html_styled(const xmlChar **atts, const char *declaration)
-{
-    const char *style = html_attribute(atts, "style");
-    if (style == NULL)
-        return false;
-    struct buf packed = BUF_INIT(HTML_STYLE_MAX);
-    for (; *style != '\0' && !packed.overflow; style++) {
-        if (strchr(" \t\r\n", *style) == NULL)
-            buf_add_char(&packed, *style);
-    }
-    bool found = strcasestr(packed.data, declaration) != NULL;
-    buf_release(&packed);
-    return found;
-}
-
-static bool html_is_hidden(const xmlChar **atts)
-{
-    return html_attribute(atts, "hidden") != NULL || html_styled(atts, "display:none") ||
-           html_styled(atts, "visibility:hidden") || html_styled(atts, "mso-hide:all");
-}
-
-/* Outlook writes every line as a paragraph without space around it. */
-static bool html_is_tight(const xmlChar **atts)
-{
-    const char *class = html_attribute(atts, "class");
-    return (class != NULL && strncasecmp(class, "Mso", 3) == 0) || html_styled(atts, "margin:0");
-}
-
-/* Programs indent by the same element; that one has no line at its left. */
-static bool html_is_quotation(const xmlChar **atts)
-{
-    return html_attribute(atts, "cite") != NULL || html_attribute(atts, "type") != NULL ||
-           !html_styled(atts, "border:none");
-}
 
 static void html_open_item(struct html_reader *reader)
 {
