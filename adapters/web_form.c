@@ -347,6 +347,7 @@ const struct adapter adapter_web_form = {
     .kind = "web",
     .options = options,
     .settings_size = sizeof(struct web_form_settings),
+    .parse_start = form_start,
     .parse = form_parse,
     .open = web_form_open,
     .receive = web_form_receive,

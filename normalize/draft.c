@@ -77,6 +77,11 @@ void draft_problem(struct draft *draft, const char *field, const char *code)
 {
     if (draft->problem_count == DRAFT_PROBLEMS_MAX)
         return;
+    for (size_t i = 0; i < draft->problem_count; i++) {
+        const struct record_problem *known = &draft->problems[i];
+        if (strcmp(known->field, field) == 0 && strcmp(known->code, code) == 0)
+            return;
+    }
     draft->problems[draft->problem_count++] =
         (struct record_problem){.field = mem_strdup(field), .code = mem_strdup(code)};
 }

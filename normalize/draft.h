@@ -71,7 +71,7 @@ int draft_attach(struct draft *draft, const char *name, const char *media_type, 
 /* Copies value; repeats and what exceeds DRAFT_REFERENCES_MAX are left out. */
 void draft_refer(struct draft *draft, enum record_reference_kind kind, const char *value);
 
-/* Notes that field is wrong; code is a static word from the table in problem.h. */
+/* Notes once that field is wrong; code is a static word from the table in problem.h. */
 void draft_problem(struct draft *draft, const char *field, const char *code);
 
 /* Adds a static warning code once. */

@@ -20,6 +20,10 @@ enum {
     FORM_KEY_MAX = 200, /* client_key, bytes */
 };
 
+/* Draws what the JSON parser's tables are seeded with; call once per process, before any sandbox.
+ */
+void form_start(void);
+
 /* A draft_parser. ERR_PERMANENT never: what is not a form is a draft with a "malformed" problem. */
 draft_parser form_parse;
 
