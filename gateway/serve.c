@@ -182,6 +182,7 @@ static int serve_start(struct serve *serve, struct err *err)
     struct gateway *gateway = &serve->gateway;
     serve_settings(serve);
     serve_channels(serve);
+    page_city(gateway->city->name, gateway->city->emergency);
     if (page_start(err) != 0 ||
         notice_texts_load(gateway->city->templates, &gateway->texts, err) != 0 ||
         serve_lock(serve, err) != 0 || serve_keys(serve, err) != 0 ||

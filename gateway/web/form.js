@@ -2,7 +2,8 @@
 /*
  * The report form, better with scripts: it is sent in the background, so that nothing typed or
  * chosen is lost when something must be mended; photos are shown and can be removed; the counter
- * counts. The server renders every page and message; this only puts them in place.
+ * counts. Words come from the page; what is plainly missing is told before anything is sent, the
+ * rest by the server.
  */
 'use strict';
 (function () {
@@ -17,9 +18,12 @@
   const story = byId('story');
   const count = byId('story-count');
   let announce;
+  function storyMissing() {
+    return Number(count.dataset.min) - Array.from(story.value.trim()).length;
+  }
   function showCount() {
-    const length = Array.from(story.value.trim()).length;
-    const missing = Number(count.dataset.min) - length;
+    const missing = storyMissing();
+    const length = Number(count.dataset.min) - missing;
     count.textContent = missing > 0 ? count.dataset.more.replace('{n}', missing)
       : count.dataset.enough.replace('{n}', length);
     count.classList.toggle('enough', missing <= 0);
@@ -156,17 +160,49 @@
     problems.focus();
   }
 
-  /* Takes the messages over from the page the server made of the refused form. */
-  function showProblems(page) {
-    problems.replaceChildren(...page.getElementById('problems').childNodes);
+  /* Writes each field's message beside it; message(id) gives it, "" for none. */
+  function showMessages(message) {
     form.querySelectorAll('.error').forEach(function (slot) {
-      const other = page.getElementById(slot.id);
       const field = byId(slot.id.replace('-error', ''));
-      slot.textContent = other ? other.textContent : '';
+      slot.textContent = message(slot.id);
       if (field && slot.textContent) field.setAttribute('aria-invalid', 'true');
       else if (field) field.removeAttribute('aria-invalid');
     });
     problems.focus();
+  }
+
+  /* Takes the messages over from the page the server made of the refused form. */
+  function showProblems(page) {
+    problems.replaceChildren(...page.getElementById('problems').childNodes);
+    showMessages(function (id) {
+      const other = page.getElementById(id);
+      return other ? other.textContent : '';
+    });
+  }
+
+  function isMissing(field) {
+    return field === story ? storyMissing() > 0 : !field.value.trim();
+  }
+
+  function showMissing(fields) {
+    const title = document.createElement('h2');
+    const items = document.createElement('ul');
+    title.textContent = form.dataset.title;
+    fields.forEach(function (field) {
+      const item = document.createElement('li');
+      const link = document.createElement('a');
+      link.href = '#' + field.id;
+      link.textContent = field.dataset.label + ': ' + field.dataset.missing;
+      item.append(link);
+      items.append(item);
+    });
+    problems.replaceChildren(title, items);
+    showMessages(function (id) {
+      const field = fields.find(function (other) {
+        return other.id + '-error' === id;
+      });
+      return field ? field.dataset.missing : '';
+    });
   }
 
   function showReceipt(page) {
@@ -189,6 +225,11 @@
   form.addEventListener('submit', function (event) {
     event.preventDefault();
     if (busy) return;
+    const missing = Array.from(form.querySelectorAll('[data-missing]')).filter(isMissing);
+    if (missing.length) {
+      showMissing(missing);
+      return;
+    }
     busy = true;
     button.setAttribute('aria-disabled', 'true');
     sending.textContent = sending.dataset.sending;

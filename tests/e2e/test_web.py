@@ -5,6 +5,7 @@ import json
 import re
 import struct
 import urllib.parse
+import uuid
 import zlib
 
 import pytest
@@ -122,7 +123,7 @@ def receipt(driver):
 
 
 def make_report(product, **fields):
-    made = product.submit(**fields)
+    made = product.submit(client_key=uuid.uuid4().hex, **fields)
     assert made.status == 201, made.body
     return made.json()["id"], made.json()["pin"]
 
@@ -221,6 +222,10 @@ def test_location_only_when_asked_for(product, browser):
 
 # --- Errors ---
 
+def focused(driver):
+    return driver.switch_to.active_element.get_attribute("id")
+
+
 def check_errors(driver):
     assert wait_for(driver, "#problems h2").text == "Ada yang perlu diperbaiki"
     links = {link.get_attribute("href").split("#")[1]
@@ -235,16 +240,37 @@ def check_errors(driver):
     assert Select(driver.find_element(By.ID, "category")).first_selected_option.get_attribute(
         "value") == "jalan"
     assert driver.find_element(By.ID, "problems").get_attribute("role") == "alert"
-    assert driver.switch_to.active_element.get_attribute("id") == "problems"
+    assert focused(driver) == "problems"
+
+
+def test_what_is_missing_is_told_before_sending(product, browser):
+    fill_form(browser, product.url, story="Terlalu pendek")
+    browser.get_log("performance")
+    send(browser)
+    check_errors(browser)
+    assert list(requested_urls(browser)) == []
+    put(browser, "story", STORY)
+    browser.find_element(By.ID, "location").clear()
+    send(browser)
+    links = browser.find_elements(By.CSS_SELECTOR, "#problems a")
+    assert [link.get_attribute("href").split("#")[1] for link in links] == ["location"]
+    assert browser.find_element(By.ID, "story-error").text == ""
+    links[0].click()
+    assert focused(browser) == "location"
 
 
 def test_errors_keep_everything_with_scripts_photos_too(product, browser, tmp_path):
-    fill_form(browser, product.url, story="Terlalu <b>pendek</b>", photos=[png(tmp_path / "a.png")])
+    fill_form(browser, product.url, photos=[png(tmp_path / "a.png")])
+    put(browser, "contact", "bukan <b>alamat</b>")
     send(browser)
-    check_errors(browser)
-    assert browser.find_element(By.ID, "story").get_attribute("value") == "Terlalu <b>pendek</b>"
+    assert "alamat email" in wait_for(browser, "#problems a").text
+    assert focused(browser) == "problems"
+    assert browser.find_element(By.ID, "contact").get_attribute("aria-invalid") == "true"
+    assert "alamat email" in browser.find_element(By.ID, "contact-error").text
+    assert browser.find_element(By.ID, "contact").get_attribute("value") == "bukan <b>alamat</b>"
+    assert browser.find_element(By.ID, "story").get_attribute("value") == STORY
     assert len(browser.find_elements(By.CSS_SELECTOR, "#photos li")) == 1
-    put(browser, "story", STORY)
+    put(browser, "contact", "warga@example.org")
     send(browser)
     report_id, pin = receipt(browser)
     assert product.track(report_id, pin).json()["attachments"] == 1
@@ -292,10 +318,6 @@ def test_sent_twice_is_one_report(product):
 
 
 # --- Reach ---
-
-def focused(driver):
-    return driver.switch_to.active_element.get_attribute("id")
-
 
 def press(driver, *keys):
     """To whatever has the focus, as a keyboard does."""
