@@ -55,12 +55,26 @@ static void text_add_char(struct buf *out, uint32_t c)
     buf_add(out, bytes, n > 0 ? (size_t)n : 0);
 }
 
+/* How many bytes from at on are printable ASCII: most of most texts, and nothing to look up. */
+static size_t text_plain_run(const uint8_t *at, const uint8_t *end)
+{
+    const uint8_t *from = at;
+    while (at < end && *at >= 0x20 && *at <= 0x7e)
+        at++;
+    return (size_t)(at - from);
+}
+
 /* Well-formed, without the characters that may not stay; every line end is one LF. */
 static void text_scrub(const char *data, size_t len, struct buf *out)
 {
     const uint8_t *at = (const uint8_t *)data;
     const uint8_t *end = at + len;
     while (at < end) {
+        size_t plain = text_plain_run(at, end);
+        buf_add(out, at, plain);
+        at += plain;
+        if (at == end)
+            break;
         ucs4_t c;
         int n = u8_mbtouc(&c, at, (size_t)(end - at));
         if (c == '\r') {
@@ -87,10 +101,12 @@ static void text_scrub(const char *data, size_t len, struct buf *out)
     }
 }
 
-static bool text_is_ascii(const struct buf *text)
+/* Whether all characters are below U+0300, where nothing combines: such a text is NFC (Unicode
+ * Standard Annex 15, section 9). In UTF-8 that is a bound on every byte. */
+static bool text_is_composed(const struct buf *text)
 {
     for (size_t i = 0; i < text->len; i++) {
-        if ((unsigned char)text->data[i] > 0x7f)
+        if ((unsigned char)text->data[i] >= 0xcc)
             return false;
     }
     return true;
@@ -102,7 +118,7 @@ static void text_compose(const char *data, size_t len, struct buf *out)
 {
     struct buf scrubbed = BUF_INIT(SIZE_MAX / 4);
     text_scrub(data, len, &scrubbed);
-    if (text_is_ascii(&scrubbed)) {
+    if (text_is_composed(&scrubbed)) {
         buf_add(out, scrubbed.data, scrubbed.len);
     } else {
         size_t composed_len = 0;
