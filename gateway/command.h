@@ -58,6 +58,7 @@ bool command_id(const struct command *command, int i, char id[static REPORT_ID_S
 /* The commands. */
 int command_check(int argc, char **argv);
 int command_help_config(int argc, char **argv);
+int command_normalize(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_track(int argc, char **argv);
 int command_queue(int argc, char **argv);

@@ -17,6 +17,7 @@ static const struct {
     {"serve", command_serve, "serve the whole gateway"},
     {"check", command_check, "check a configuration"},
     {"help-config", command_help_config, "print every option, event and metric"},
+    {"normalize", command_normalize, "show what becomes of a recorded message"},
     {"channels", command_channels, "show the health of every channel"},
     {"report", command_report, "print one report"},
     {"track", command_track, "print what tracking shows of a report"},
