@@ -17,23 +17,19 @@ struct webhook {
     struct err err;         /* why receive failed, if it did */
 };
 
-static void webhook_fail(struct http_exchange *exchange, int status, const char *text)
+static void webhook_fail(struct http_exchange *exchange, int status)
 {
     struct http_response response;
     http_response_init(&response, status);
     if (status == 503)
         http_response_header(&response, "Retry-After", "5");
-    http_response_view(&response, "message",
-                       json_pack("{s:i, s:s}", "status", status, "error", text));
+    http_response_error(&response, http_exchange_request(exchange), status);
     http_answer(exchange, &response);
 }
 
 static void webhook_refuse(struct http_exchange *exchange, const struct err *err)
 {
-    if (err->kind == ERR_PERMANENT)
-        webhook_fail(exchange, 400, err->text);
-    else
-        webhook_fail(exchange, 503, "busy, try again");
+    webhook_fail(exchange, err->kind == ERR_PERMANENT ? 400 : 503);
 }
 
 static void webhook_settled(void *context, const struct receipt *receipts, size_t n)
@@ -79,7 +75,7 @@ void webhook_take(struct gateway *gateway, struct channel *channel, struct http_
                   const char *follow, const char *matched_by)
 {
     if (atomic_load(&gateway->stopping)) {
-        webhook_fail(exchange, 503, "stopping, try again");
+        webhook_fail(exchange, 503);
         return;
     }
     struct webhook *webhook = webhook_new(channel, exchange);
@@ -114,7 +110,7 @@ void webhook_route(void *context, struct http_exchange *exchange)
             strncmp(gateway->channels[i].id, id, len) == 0)
             channel = &gateway->channels[i];
     if (channel == NULL || channel->adapter->receive == NULL) {
-        webhook_fail(exchange, 404, "no such channel");
+        webhook_fail(exchange, 404);
         return;
     }
     request->path = id + len + (id[len] == '/');
