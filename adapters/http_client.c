@@ -117,7 +117,6 @@ static void set_request(CURL *curl, const struct http_client_request *request,
 static int fail(CURLcode code, const struct http_client_answer *answer, struct err *err)
 {
     switch (code) {
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_NOT_BUILT_IN:
@@ -149,6 +148,12 @@ int http_client_call(struct http_client *client, const struct http_client_reques
     buf_init(&answer->body, request->answer_max);
     if (bad_header) {
         err_set(err, ERR_CONFIG, "cannot send an http header: it has a line break or no colon");
+        goto out;
+    }
+    /* libcurl has one code for this and for an answer that is no HTTP. */
+    if (strncasecmp(request->url, "http://", 7) != 0 &&
+        strncasecmp(request->url, "https://", 8) != 0) {
+        err_set(err, ERR_CONFIG, "cannot use the url: neither http nor https");
         goto out;
     }
     set_safety(curl, request);

@@ -744,7 +744,7 @@ static void use_tls(struct fixture *f, struct peer_tls *tls, const char *mode, c
 {
     peer_tls_init(tls, name);
     f->imap.tls = tls;
-    f->imap.implicit_tls = strcmp(mode, "tls") == 0;
+    f->imap.listener.tls = strcmp(mode, "tls") == 0 ? tls : NULL;
     set(f, "imap_host", "localhost");
     set(f, "imap_tls", mode);
     set(f, "ca_file", tls->ca_path);

@@ -46,7 +46,6 @@ struct fake_imap {
     bool no_folder;            /* MOVE and COPY are refused until CREATE */
     bool eager_idle;           /* "+" and "* n EXISTS" in one packet */
     const struct peer_tls *tls;
-    bool implicit_tls;
     atomic_bool announce; /* one more mail has come: IDLE says so */
 };
 
@@ -219,7 +218,8 @@ static void fake_vanish(struct fake_imap *imap, const char *set)
 static void fake_capabilities(const struct fake_imap *imap, struct peer *peer)
 {
     peer_say(peer, "* CAPABILITY IMAP4rev1%s%s", imap->capabilities,
-             imap->tls != NULL && !imap->implicit_tls && peer->tls == NULL ? " STARTTLS" : "");
+             imap->tls != NULL && imap->listener.tls == NULL && peer->tls == NULL ? " STARTTLS"
+                                                                                  : "");
 }
 
 /* One command: false ends the connection. */
@@ -297,8 +297,6 @@ static void fake_serve(struct peer *peer, void *context)
     bool going = true;
 
     tell("connect");
-    if (imap->implicit_tls && !peer_start_tls(peer, imap->tls))
-        return;
     peer_say(peer, "%s", imap->greeting != NULL ? imap->greeting : "* OK ready");
     while (going && peer_line(peer, line, sizeof line)) {
         pthread_mutex_lock(&imap->lock);

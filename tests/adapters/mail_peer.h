@@ -244,6 +244,7 @@ struct peer_listener {
     atomic_bool stop;
     void (*serve)(struct peer *peer, void *context); /* one connection, from greeting to end */
     void *context;
+    const struct peer_tls *tls; /* not NULL: from the first byte */
 };
 
 static void *peer_run(void *context)
@@ -259,7 +260,8 @@ static void *peer_run(void *context)
         peer.fd = accept(listener->fd, NULL, NULL);
         if (peer.fd < 0)
             continue;
-        listener->serve(&peer, listener->context);
+        if (listener->tls == NULL || peer_start_tls(&peer, listener->tls))
+            listener->serve(&peer, listener->context);
         peer_close(&peer);
     }
     return NULL;
