@@ -22,7 +22,8 @@ packages_libraries="
   libseccomp-dev libseccomp
   libgnutls28-dev gnutls
   libsystemd-dev libsystemd
-  libssl-dev openssl"
+  libssl-dev openssl
+  libglib2.0-dev gmodule-2.0"
 
 packages_of_libraries() {
     echo "$packages_libraries" | while read -r package _; do
