@@ -49,7 +49,7 @@ struct fake_imap {
     atomic_bool announce; /* one more mail has come: IDLE says so */
 };
 
-static bool fake_in_set(const char *set, uint32_t uid)
+static inline bool fake_in_set(const char *set, uint32_t uid)
 {
     while (*set != '\0' && *set != ' ') {
         char *end;
@@ -67,8 +67,8 @@ static bool fake_in_set(const char *set, uint32_t uid)
     return false;
 }
 
-static void fake_send_body(struct peer *peer, size_t i, const struct fake_mail *mail, size_t len,
-                           bool partial)
+static inline void fake_send_body(struct peer *peer, size_t i, const struct fake_mail *mail,
+                                  size_t len, bool partial)
 {
     peer_say(peer, "* %zu FETCH (UID %u BODY[]%s {%zu}", i + 1, mail->uid, partial ? "<0>" : "",
              len);
@@ -77,8 +77,8 @@ static void fake_send_body(struct peer *peer, size_t i, const struct fake_mail *
 }
 
 /* Sends the body of one mail as its fault says: false ends the connection. */
-static bool fake_body(struct peer *peer, const char *tag, size_t i, struct fake_mail *mail,
-                      bool partial, bool *refused)
+static inline bool fake_body(struct peer *peer, const char *tag, size_t i, struct fake_mail *mail,
+                             bool partial, bool *refused)
 {
     size_t len = partial && mail->len > 65536 ? 65536 : mail->len;
     enum fake_fault fault = mail->fault;
@@ -132,7 +132,8 @@ static bool fake_body(struct peer *peer, const char *tag, size_t i, struct fake_
     }
 }
 
-static bool fake_fetch(struct fake_imap *imap, struct peer *peer, const char *tag, const char *set)
+static inline bool fake_fetch(struct fake_imap *imap, struct peer *peer, const char *tag,
+                              const char *set)
 {
     bool bodies = strstr(set, "BODY.PEEK[]") != NULL;
     bool partial = strstr(set, "<0.65536>") != NULL;
@@ -157,7 +158,8 @@ static bool fake_fetch(struct fake_imap *imap, struct peer *peer, const char *ta
     return true;
 }
 
-static void fake_search(struct fake_imap *imap, struct peer *peer, const char *tag, const char *set)
+static inline void fake_search(struct fake_imap *imap, struct peer *peer, const char *tag,
+                               const char *set)
 {
     char line[2048] = "* SEARCH";
     uint32_t newest = 0;
@@ -182,7 +184,7 @@ static void fake_search(struct fake_imap *imap, struct peer *peer, const char *t
     peer_say(peer, "%s OK searched", tag);
 }
 
-static bool fake_idle(struct fake_imap *imap, struct peer *peer, const char *tag)
+static inline bool fake_idle(struct fake_imap *imap, struct peer *peer, const char *tag)
 {
     char line[256], announced[64];
 
@@ -209,13 +211,13 @@ static bool fake_idle(struct fake_imap *imap, struct peer *peer, const char *tag
     return true;
 }
 
-static void fake_vanish(struct fake_imap *imap, const char *set)
+static inline void fake_vanish(struct fake_imap *imap, const char *set)
 {
     for (size_t i = 0; i < imap->n; i++)
         imap->mails[i].gone = imap->mails[i].gone || fake_in_set(set, imap->mails[i].uid);
 }
 
-static void fake_capabilities(const struct fake_imap *imap, struct peer *peer)
+static inline void fake_capabilities(const struct fake_imap *imap, struct peer *peer)
 {
     peer_say(peer, "* CAPABILITY IMAP4rev1%s%s", imap->capabilities,
              imap->tls != NULL && imap->listener.tls == NULL && peer->tls == NULL ? " STARTTLS"
@@ -223,7 +225,7 @@ static void fake_capabilities(const struct fake_imap *imap, struct peer *peer)
 }
 
 /* One command: false ends the connection. */
-static bool fake_command(struct fake_imap *imap, struct peer *peer, char *line)
+static inline bool fake_command(struct fake_imap *imap, struct peer *peer, char *line)
 {
     char *tag = line, *verb = strchr(line, ' '), *rest;
 
@@ -290,7 +292,7 @@ static bool fake_command(struct fake_imap *imap, struct peer *peer, char *line)
     return true;
 }
 
-static void fake_serve(struct peer *peer, void *context)
+static inline void fake_serve(struct peer *peer, void *context)
 {
     struct fake_imap *imap = context;
     char line[8192];
@@ -305,7 +307,7 @@ static void fake_serve(struct peer *peer, void *context)
     }
 }
 
-static void fake_imap_start(struct fake_imap *imap)
+static inline void fake_imap_start(struct fake_imap *imap)
 {
     *imap = (struct fake_imap){.uidvalidity = 7, .capabilities = "", .login_answer = "OK in"};
     pthread_mutex_init(&imap->lock, NULL);
@@ -314,14 +316,15 @@ static void fake_imap_start(struct fake_imap *imap)
     peer_listen(&imap->listener);
 }
 
-static void fake_imap_stop(struct fake_imap *imap)
+static inline void fake_imap_stop(struct fake_imap *imap)
 {
     peer_unlisten(&imap->listener);
     pthread_mutex_destroy(&imap->lock);
 }
 
 /* A mail more; body is borrowed. */
-static struct fake_mail *fake_imap_add(struct fake_imap *imap, uint32_t uid, const char *body)
+static inline struct fake_mail *fake_imap_add(struct fake_imap *imap, uint32_t uid,
+                                              const char *body)
 {
     struct fake_mail *mail;
 

@@ -40,14 +40,14 @@ __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
     pthread_mutex_unlock(&story_lock);
 }
 
-static void story_clear(void)
+static inline void story_clear(void)
 {
     pthread_mutex_lock(&story_lock);
     buf_clear(&story);
     pthread_mutex_unlock(&story_lock);
 }
 
-static size_t story_count(const char *what)
+static inline size_t story_count(const char *what)
 {
     size_t n = 0;
 
@@ -59,7 +59,7 @@ static size_t story_count(const char *what)
 }
 
 /* Fails unless the steps (NULL-terminated) happened in that order, others between them allowed. */
-static void story_expect(const char *const *steps)
+static inline void story_expect(const char *const *steps)
 {
     pthread_mutex_lock(&story_lock);
     const char *at = story.data;
@@ -86,7 +86,7 @@ struct peer_tls {
     char ca_path[64]; /* the certificate signs itself: it is its own CA */
 };
 
-static void peer_tls_init(struct peer_tls *tls, const char *name)
+static inline void peer_tls_init(struct peer_tls *tls, const char *name)
 {
     gnutls_x509_privkey_t key;
     gnutls_x509_crt_t crt;
@@ -117,7 +117,7 @@ static void peer_tls_init(struct peer_tls *tls, const char *name)
     gnutls_x509_privkey_deinit(key);
 }
 
-static void peer_tls_release(const struct peer_tls *tls)
+static inline void peer_tls_release(const struct peer_tls *tls)
 {
     unlink(tls->ca_path);
 }
@@ -133,7 +133,7 @@ struct peer {
     atomic_bool *stop;
 };
 
-static void peer_write(struct peer *peer, const void *data, size_t len)
+static inline void peer_write(struct peer *peer, const void *data, size_t len)
 {
     const char *at = data;
 
@@ -163,7 +163,7 @@ __attribute__((format(printf, 2, 3))) static void peer_say(struct peer *peer, co
 }
 
 /* Waits for input at most wait_ms: true there is some (or the end). */
-static bool peer_has_input(struct peer *peer, int wait_ms)
+static inline bool peer_has_input(struct peer *peer, int wait_ms)
 {
     struct pollfd poll_fd = {.fd = peer->fd, .events = POLLIN};
 
@@ -172,7 +172,7 @@ static bool peer_has_input(struct peer *peer, int wait_ms)
 }
 
 /* The next line without its end; false: the connection ended or the test stops. */
-static bool peer_line(struct peer *peer, char *line, size_t size)
+static inline bool peer_line(struct peer *peer, char *line, size_t size)
 {
     for (;;) {
         char *end = memchr(peer->in, '\n', peer->len);
@@ -202,7 +202,7 @@ static bool peer_line(struct peer *peer, char *line, size_t size)
     }
 }
 
-static bool peer_start_tls(struct peer *peer, const struct peer_tls *tls)
+static inline bool peer_start_tls(struct peer *peer, const struct peer_tls *tls)
 {
     gnutls_datum_t certificate = {(void *)(uintptr_t)tls->certificate,
                                   (unsigned)strlen(tls->certificate)};
@@ -227,7 +227,7 @@ static bool peer_start_tls(struct peer *peer, const struct peer_tls *tls)
     return code == 0;
 }
 
-static void peer_close(struct peer *peer)
+static inline void peer_close(struct peer *peer)
 {
     if (peer->tls != NULL)
         gnutls_deinit(peer->tls);
@@ -247,7 +247,7 @@ struct peer_listener {
     const struct peer_tls *tls; /* not NULL: from the first byte */
 };
 
-static void *peer_run(void *context)
+static inline void *peer_run(void *context)
 {
     struct peer_listener *listener = context;
 
@@ -267,7 +267,7 @@ static void *peer_run(void *context)
     return NULL;
 }
 
-static void peer_listen(struct peer_listener *listener)
+static inline void peer_listen(struct peer_listener *listener)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
@@ -281,7 +281,7 @@ static void peer_listen(struct peer_listener *listener)
     assert_int_equal(pthread_create(&listener->thread, NULL, peer_run, listener), 0);
 }
 
-static void peer_unlisten(struct peer_listener *listener)
+static inline void peer_unlisten(struct peer_listener *listener)
 {
     atomic_store(&listener->stop, true);
     pthread_join(listener->thread, NULL);
