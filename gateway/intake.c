@@ -299,7 +299,11 @@ static void submission_make_entry(struct submission *submission, size_t i, const
 static void submission_normalized(void *context, struct inbound *in, struct worker_result *result)
 {
     struct submission *submission = context;
-    if (result->failure != NULL) {
+    if (result->failure != NULL && result->err.kind == ERR_TRANSIENT) {
+        /* No worker looked at it: nothing is wrong with the message, the source offers it again. */
+        submission_allocate(submission, 1);
+        submission_settle(submission);
+    } else if (result->failure != NULL) {
         submission_quarantine(submission, in,
                               result->err.kind != ERR_NONE ? result->err.text : result->failure);
     } else {
