@@ -157,16 +157,19 @@ int multipart_start(struct multipart *multipart, const char *content_type, const
 
 /* --- Parts --- */
 
-/* Takes name and file name from the part's header lines; false when there is no name. */
+/* Takes name and file name from the part's first Content-Disposition; false when there is no name.
+ */
 static bool part_headers(const char *headers, size_t len, struct multipart_part *part)
 {
     static const char wanted[] = "content-disposition:";
     char *text = mem_strndup(headers, len);
+    bool seen = false;
     for (char *line = text; line != NULL;) {
         char *end = strstr(line, "\r\n");
         if (end != NULL)
             *end = '\0';
-        if (part->name == NULL && strncasecmp(line, wanted, sizeof wanted - 1) == 0) {
+        if (!seen && strncasecmp(line, wanted, sizeof wanted - 1) == 0) {
+            seen = true;
             part->name = name_unescape(parameter(line, "name"));
             part->filename = name_unescape(parameter(line, "filename"));
         }

@@ -43,7 +43,7 @@ static const char *phone_national(const char *digits, bool international)
 
 int phone_parse(const char *text, char phone[static PHONE_SIZE])
 {
-    char typed[DIGITS_TYPED_MAX + 1];
+    char typed[DIGITS_TYPED_MAX + 1] = "";
     while (*text == ' ' || *text == '(')
         text++;
     bool international = *text == '+';

@@ -55,22 +55,8 @@ static void other_spellings_are_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "Z",
-        "Zg",
-        "Zg=",
-        "Zh==",
-        "Zm9=",
-        "====",
-        "=g==",
-        "Z===",
-        "Zm9v\n",
-        "Zm 9",
-        "Zm-_",
-        "Zm9v=",
-        "Zg==Zg==",
-        "Zm9v====",
-        "Z\x80"
-        "9v",
+        "Z",      "Zg",   "Zg=",  "Zh==",  "Zm9=",     "====",     "=g==",    "Z===",
+        "Zm9v\n", "Zm 9", "Zm-_", "Zm9v=", "Zg==Zg==", "Zm9v====", "Z\x80 9",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         size_t len;

@@ -175,8 +175,7 @@ static void found_in_running_text(void **state)
         "Jalan rusak di RT 003/05 Pondok Bambu",
         "7KQ3-MXP9-T2FCX",
         "X7KQ3-MXP9-T2FC",
-        "\xc3\xa9"
-        "7KQ3MXP9T2FC",
+        "\xc3\xa9\x37KQ3MXP9T2FC",
         "7KQ3MXP9T2FC\xc3\xa9",
         "7KQ3--MXP9-T2FC",
         "7KQ3-MXP9 T2FC",

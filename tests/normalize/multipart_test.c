@@ -111,6 +111,9 @@ static void malformed_parts_end_it(void **state)
         {"--xyz\r\n\r\n1\r\n--xyz--", "!"},
         {"--xyz\r\nContent-Disposition: form-data\r\n\r\n1\r\n--xyz--", "!"},
         {"--xyz\r\nContent-Type: text/plain; name=a\r\n\r\n1\r\n--xyz--", "!"},
+        {"--xyz\r\nContent-Disposition: form-data; filename=a\r\n"
+         "Content-Disposition: form-data; filename=b; name=c\r\n\r\n1\r\n--xyz--",
+         "!"},
         {PART("a", "1") "--xyz\r\nX: y\r\n\r\n2\r\n--xyz--", "a|-|1;!"},
         {"--xyz\nContent-Disposition: form-data; name=a\n\n1\n--xyz--\n", "!"},
     };

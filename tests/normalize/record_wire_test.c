@@ -231,22 +231,9 @@ static void hostile_text_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "",
-        "a\rb",
-        "a\x01",
-        "a\x1b[0m",
-        "a\x7f",
-        "a\xc2\x85",
-        "a\xc2\x9f",
-        "a\xe2\x80\xa8",
-        "a\xe2\x80\xae"
-        "b",
-        "a\xe2\x81\xa6",
-        "\xc3",
-        "\xc0\xaf",
-        "\xed\xa0\x80",
-        "\xf4\x90\x80\x80",
-        "\xff",
+        "",          "a\rb",      "a\x01",         "a\x1b[0m",         "a\x7f",
+        "a\xc2\x85", "a\xc2\x9f", "a\xe2\x80\xa8", "a\xe2\x80\xae b",  "a\xe2\x81\xa6",
+        "\xc3",      "\xc0\xaf",  "\xed\xa0\x80",  "\xf4\x90\x80\x80", "\xff",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct record record;
