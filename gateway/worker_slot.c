@@ -330,6 +330,8 @@ static void slot_parse(struct worker_slot *slot, const struct inbound *in,
     if (slot->out.cap > SLOT_KEEP_BYTES)
         buf_release(&slot->out);
     buf_clear(&slot->out);
+    for (size_t i = 0; i < result->count; i++)
+        record_set_origin(&result->records[i], in);
     if (failure == SLOT_DONE)
         return;
     result->failure = slot_words[failure];

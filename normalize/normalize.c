@@ -7,6 +7,7 @@
 #include "normalize/mem.h"
 #include "normalize/photo.h"
 #include "normalize/quote.h"
+#include "normalize/record_wire.h"
 #include "normalize/text.h"
 #include "normalize/wire.h"
 
@@ -53,10 +54,7 @@ static int normalize_native_id(struct draft *draft, struct record *out, struct e
 
 static void normalize_origin(const struct inbound *in, struct draft *draft, struct record *out)
 {
-    out->report.channel_id = mem_strdup(in->channel_id);
-    out->report.channel_type = mem_strdup(in->channel_type);
-    out->report.channel_kind = mem_strdup(in->channel_kind);
-    out->report.received_ms = in->received_ms;
+    record_set_origin(out, in);
     out->report.visibility = draft->visibility;
     out->fingerprint = take(&draft->fingerprint);
     for (size_t i = 0; i < draft->warning_count; i++)

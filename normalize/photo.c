@@ -5,7 +5,6 @@
  */
 #include "normalize/photo.h"
 
-#include <malloc.h>
 #include <stdbool.h>
 
 #include <gmodule.h>
@@ -110,8 +109,6 @@ static void vips_confine(void)
 
 int photo_start(struct err *err)
 {
-    /* A heap per thread would reserve more address space than the worker may have. */
-    mallopt(M_ARENA_MAX, 1);
     g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, message_drop, NULL);
     if (vips_load(err) != 0)
         return -1;

@@ -157,6 +157,20 @@ void record_encode(const struct record *record, struct buf *out)
     wire_encode(&records, record, out);
 }
 
+static void text_replace(char **member, const char *text)
+{
+    free(*member);
+    *member = mem_strdup(text);
+}
+
+void record_set_origin(struct record *record, const struct inbound *in)
+{
+    text_replace(&record->report.channel_id, in->channel_id);
+    text_replace(&record->report.channel_type, in->channel_type);
+    text_replace(&record->report.channel_kind, in->channel_kind);
+    record->report.received_ms = in->received_ms;
+}
+
 void inbound_encode(const struct inbound *in, struct buf *out)
 {
     wire_encode(&inbounds, in, out);

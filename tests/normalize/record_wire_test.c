@@ -436,6 +436,22 @@ static void order_and_number_of_fields_are_checked(void **state)
     record_release(&record);
 }
 
+static void the_origin_is_the_gateways_word(void **state)
+{
+    (void)state;
+    struct record record;
+    struct inbound in;
+    fill_full(&record);
+    inbound_init(&in, "sms-utama", "sms_kannel", "sms", 5, NULL, 0);
+    record_set_origin(&record, &in);
+    assert_string_equal(record.report.channel_id, "sms-utama");
+    assert_string_equal(record.report.channel_type, "sms_kannel");
+    assert_string_equal(record.report.channel_kind, "sms");
+    assert_int_equal(record.report.received_ms, 5);
+    inbound_release(&in);
+    record_release(&record);
+}
+
 static void inbounds_travel_too(void **state)
 {
     (void)state;
@@ -479,6 +495,7 @@ int main(void)
         cmocka_unit_test(required_fields_are_required),
         cmocka_unit_test(broken_frames_are_refused_or_mean_what_they_say),
         cmocka_unit_test(order_and_number_of_fields_are_checked),
+        cmocka_unit_test(the_origin_is_the_gateways_word),
         cmocka_unit_test(inbounds_travel_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
