@@ -9,12 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <sodium.h>
-#include <sqlite3.h>
 
 #include "queue/queue.h"
+#include "tests/bench/bare.h"
 
 enum {
     BODY = 1536,
@@ -24,7 +23,6 @@ enum {
     PAYLOAD = 1024,
     ROW = BODY + REPORTER + REPLY + BLOB + PAYLOAD,
     BATCH = 100,
-    LOG_PAGES = 8192, /* the engine's own checkpoint distance */
     ROUNDS = 3,
 };
 
@@ -36,13 +34,6 @@ struct bench_item {
     struct queue_entry entry;
     struct queue_op op;
 };
-
-static double bench_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void bench_item_fill(struct bench_item *item)
 {
@@ -105,54 +96,13 @@ static double bench_queue(const char *folder, size_t entries, struct bench_item 
     for (size_t done = 0; done < entries && took >= 0; done += BATCH) {
         for (size_t i = 0; i < BATCH; i++)
             bench_item_fill(&items[i]);
-        double start = bench_now();
+        double start = bare_now();
         if (bench_apply(queue, items, 1 + (int64_t)done) < 0)
             took = -1;
         else
-            took += bench_now() - start;
+            took += bare_now() - start;
     }
     queue_close(queue);
-    return took;
-}
-
-static double bench_bare_run(sqlite3 *handle, size_t entries, const struct bench_item *items)
-{
-    sqlite3_stmt *insert = NULL;
-    double took = 0;
-    int rc = sqlite3_exec(handle,
-                          "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                          "PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON;"
-                          "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-                          "CREATE TABLE IF NOT EXISTS row(n INTEGER PRIMARY KEY, bytes BLOB);",
-                          NULL, NULL, NULL);
-    sqlite3_wal_autocheckpoint(handle, LOG_PAGES);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_prepare_v2(handle, "INSERT INTO row(bytes) VALUES (?1)", -1, &insert, NULL);
-    for (size_t done = 0; done < entries && rc == SQLITE_OK; done += BATCH) {
-        double start = bench_now();
-        rc = sqlite3_exec(handle, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-        for (size_t i = 0; i < BATCH && rc == SQLITE_OK; i++) {
-            sqlite3_bind_blob(insert, 1, items[i].bytes, ROW, SQLITE_STATIC);
-            rc = sqlite3_step(insert) == SQLITE_DONE ? SQLITE_OK : SQLITE_ERROR;
-            sqlite3_reset(insert);
-        }
-        if (rc == SQLITE_OK)
-            rc = sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL);
-        took += bench_now() - start;
-    }
-    sqlite3_finalize(insert);
-    return rc == SQLITE_OK ? took : -1;
-}
-
-static double bench_bare(const char *folder, size_t entries, const struct bench_item *items)
-{
-    char file[512];
-    snprintf(file, sizeof file, "%s/bare.db", folder);
-    sqlite3 *handle = NULL;
-    double took = -1;
-    if (sqlite3_open(file, &handle) == SQLITE_OK)
-        took = bench_bare_run(handle, entries, items);
-    sqlite3_close(handle);
     return took;
 }
 
@@ -169,7 +119,7 @@ int main(int argc, char **argv)
         randombytes_buf(items[i].bytes, ROW);
     int status = 0;
     for (int round = 0; round < ROUNDS && status == 0; round++) {
-        double bare = bench_bare(folder, entries, items);
+        double bare = bare_seconds(folder, entries, ROW);
         double queue = bench_queue(folder, entries, items);
         if (bare <= 0 || queue <= 0)
             status = 1;
