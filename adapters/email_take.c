@@ -85,14 +85,27 @@ void email_state_release(struct email_state *state)
     email_token_release(&state->token);
 }
 
+/* A decimal number up to the character that must follow it. */
+static bool parse_number(const char **text, char follower, uint32_t *number)
+{
+    char *end;
+    unsigned long long value;
+
+    errno = 0;
+    value = strtoull(*text, &end, 10);
+    if (end == *text || errno != 0 || value > UINT32_MAX || *end != follower)
+        return false;
+    *number = (uint32_t)value;
+    *text = end + 1;
+    return true;
+}
+
 /* "UIDVALIDITY:UID"; anything else is as good as none. */
 static bool parse_cursor(const char *text, uint32_t uidvalidity, uint32_t *uid)
 {
-    uint32_t of = 0, last = 0;
-    int end = 0;
+    uint32_t of, last;
 
-    if (sscanf(text, "%" SCNu32 ":%" SCNu32 "%n", &of, &last, &end) != 2 || text[end] != '\0' ||
-        of != uidvalidity)
+    if (!parse_number(&text, ':', &of) || !parse_number(&text, '\0', &last) || of != uidvalidity)
         return false;
     *uid = last;
     return true;

@@ -105,6 +105,23 @@ static void a_new_uidvalidity_reads_from_the_start(void **state)
     STORY("search 1:*", "fetch 5:6", "submit mail-5", "flush", "cursor 8:6");
 }
 
+/* What is in flight then names nothing any more: neither flags nor the cursor may follow it. */
+static void a_new_uidvalidity_in_flight(void **state)
+{
+    struct fixture *f = *state;
+
+    set(f, "batch", "2");
+    add_mails(f, 1, 4);
+    f->imap.mails[2].fault = FAULT_BYE;
+    f->imap.mails[2].times = 1;
+    f->imap.next_uidvalidity = 8;
+    poll_well(f);
+    STORY("fetch 1:2", "submit mail-2", "fetch 3:4", "connect", "search 1:*", "fetch 1:2", "flush",
+          "submit mail-2", "cursor 8:2", "cursor 8:4");
+    assert_int_equal(story_count("cursor 7"), 0);
+    assert_int_equal(story_count("store 1:2"), 1);
+}
+
 static void goes_on_at_the_cursor_after_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -429,6 +446,7 @@ int main(void)
         CASE(a_lost_cursor_is_an_error),
         CASE(fetches_ahead_but_acknowledges_behind),
         CASE(a_new_uidvalidity_reads_from_the_start),
+        CASE(a_new_uidvalidity_in_flight),
         CASE(goes_on_at_the_cursor_after_a_restart),
         CASE(too_large_goes_to_quarantine),
         CASE(larger_than_claimed_is_cut),

@@ -38,6 +38,7 @@ struct fake_imap {
     struct fake_mail mails[FAKE_MAILS_MAX];
     size_t n;
     uint32_t uidvalidity;
+    uint32_t next_uidvalidity; /* not 0: once a connection ended in a fetch */
     const char *capabilities;  /* "" or " MOVE UIDPLUS" */
     const char *login_answer;  /* "OK in", "NO [AUTHENTICATIONFAILED] no" */
     const char *store_answer;  /* NULL: OK */
@@ -77,8 +78,8 @@ static inline void fake_send_body(struct peer *peer, size_t i, const struct fake
 }
 
 /* Sends the body of one mail as its fault says: false ends the connection. */
-static inline bool fake_body(struct peer *peer, const char *tag, size_t i, struct fake_mail *mail,
-                             bool partial, bool *refused)
+static inline bool fake_body(struct peer *peer, size_t i, struct fake_mail *mail, bool partial,
+                             bool *refused)
 {
     size_t len = partial && mail->len > 65536 ? 65536 : mail->len;
     enum fake_fault fault = mail->fault;
@@ -126,10 +127,17 @@ static inline bool fake_body(struct peer *peer, const char *tag, size_t i, struc
         peer_write(peer, mail->body, len / 2);
         return false;
     default:
-        (void)tag;
         fake_send_body(peer, i, mail, len, partial);
         return true;
     }
+}
+
+/* The connection ends; false, for callers to return. */
+static inline bool fake_end(struct fake_imap *imap)
+{
+    if (imap->next_uidvalidity != 0)
+        imap->uidvalidity = imap->next_uidvalidity;
+    return false;
 }
 
 static inline bool fake_fetch(struct fake_imap *imap, struct peer *peer, const char *tag,
@@ -151,8 +159,8 @@ static inline bool fake_fetch(struct fake_imap *imap, struct peer *peer, const c
                      "+0700\")",
                      i + 1, mail->uid,
                      mail->claimed_size != 0 ? mail->claimed_size : (uint32_t)mail->len);
-        else if (!fake_body(peer, tag, i, mail, partial, &refused))
-            return false;
+        else if (!fake_body(peer, i, mail, partial, &refused))
+            return fake_end(imap);
     }
     peer_say(peer, refused ? "%s NO [SERVERBUG] internal error" : "%s OK fetched", tag);
     return true;
