@@ -2,6 +2,7 @@
 #include "queue/blob_segment.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,8 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <sodium.h>
 
 #include "normalize/mem.h"
 #include "queue/blob_file.h"
@@ -162,15 +161,23 @@ static void blob_header(unsigned char header[static BLOB_HEADER_SIZE],
     }
 }
 
+/* The checksum SQLite keeps of its log (sqlite.org/fileformat2.html#checksum_algorithm), over the
+ * bytes padded with zeros; the header's length tells padding from content. */
 static uint64_t blob_checksum(const void *data, size_t len)
 {
-    static const unsigned char key[crypto_shorthash_KEYBYTES] = "kanal segments.";
-    unsigned char hash[crypto_shorthash_BYTES];
-    uint64_t checksum = 0;
-    crypto_shorthash(hash, data, len, key);
-    for (size_t i = 0; i < sizeof hash; i++)
-        checksum = checksum << 8 | hash[i];
-    return checksum;
+    const unsigned char *at = data;
+    uint32_t s1 = 0;
+    uint32_t s2 = 0;
+    for (size_t left = len; left > 0;) {
+        uint32_t words[2] = {0, 0};
+        size_t part = left < sizeof words ? left : sizeof words;
+        memcpy(words, at, part);
+        s1 += le32toh(words[0]) + s2;
+        s2 += le32toh(words[1]) + s1;
+        at += part;
+        left -= part;
+    }
+    return (uint64_t)s1 << 32 | s2;
 }
 
 /* Puts what was gathered into the file; it ends where the next write begins. */

@@ -3,8 +3,8 @@
  * Append-only files that hold large pieces, beside a database that knows where each lies: a blob
  * exists because a row names its place, not because its bytes are in a file. What lies behind the
  * end the database knows is dead space, overwritten or cut off at the next start. Each blob is a
- * header (magic, length, checksum) and its bytes. The checksum is SipHash-2-4 under a fixed key: it
- * finds damage; whoever encrypted the bytes finds forgery.
+ * header (magic, length, checksum) and its bytes. The checksum finds damage; whoever encrypted the
+ * bytes finds forgery.
  * Small blobs gather in memory and reach the file in one write, at the latest with the sync.
  * One writer; blob_segment_read() from any thread and process.
  */
