@@ -8,6 +8,7 @@
 
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/words.h"
@@ -252,22 +253,29 @@ static int web_form_open(struct channel *ch, struct err *err)
                            (int)(len > 40 ? 40 : len), list);
         list += len;
     }
+    /* Every request carries them to the worker: put together once. */
+    struct buf codes = BUF_INIT(INBOUND_FACT_LEN_MAX);
+    offered(settings_of(ch), &codes);
+    ch->state = buf_detach(&codes, NULL);
     return 0;
+}
+
+static void web_form_close(struct channel *ch)
+{
+    free(ch->state);
+    ch->state = NULL;
 }
 
 static int web_form_receive(struct channel *ch, const struct http_request *request, struct err *err)
 {
     struct inbound in;
-    struct buf codes = BUF_INIT(INBOUND_FACT_LEN_MAX);
     char minimum[NUMBER_SIZE];
     snprintf(minimum, sizeof minimum, "%lld", (long long)settings_of(ch)->story_min);
-    offered(settings_of(ch), &codes);
     inbound_init(&in, ch->id, ch->adapter->name, ch->adapter->kind, request->received_ms,
                  mem_strndup(request->body, request->body_len), request->body_len);
     inbound_fact_add(&in, "content_type", request->content_type);
-    inbound_fact_add(&in, "categories", codes.data);
+    inbound_fact_add(&in, "categories", ch->state);
     inbound_fact_add(&in, "story_min", minimum);
-    buf_release(&codes);
     return intake_submit(request->intake, &in, err);
 }
 
@@ -352,4 +360,5 @@ const struct adapter adapter_web_form = {
     .open = web_form_open,
     .receive = web_form_receive,
     .respond = web_form_respond,
+    .close = web_form_close,
 };

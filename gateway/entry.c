@@ -140,14 +140,12 @@ static int entry_find_thread(struct gateway *gateway, struct record *record,
 }
 
 static void entry_encrypt_report(struct gateway *gateway, const struct report *report,
-                                 struct entry *entry)
+                                 const json_t *canonical, struct entry *entry)
 {
-    json_t *json = report_json(report);
-    char *text = json_canonical(json);
+    char *text = json_canonical(canonical);
     seal_store(gateway->seal, entry->id, "body", text, strlen(text), &entry->body);
     entry->queue.body = entry_bytes(&entry->body);
     free(text);
-    json_decref(json);
     for (size_t i = 0; i < report->attachment_count; i++) {
         const struct report_attachment *photo = &report->attachments[i];
         if (photo->data == NULL)
@@ -185,16 +183,17 @@ static bool entry_wants_ack(struct gateway *gateway, const struct record *record
         return false;
     uint64_t key;
     memcpy(&key, entry->reporter_index, sizeof key);
-    return limiter_take(gateway->ack_limit, key, clock_ms(), NULL);
+    return limiter_allows(gateway->ack_limit, key, clock_ms(), NULL);
 }
 
+/* Takes canonical apart: call it last. */
 static void entry_fill_outbox(struct gateway *gateway, const struct record *record,
-                              struct entry *entry)
+                              json_t *canonical, struct entry *entry)
 {
     if (entry->queue.kind == QUEUE_NOT_REPORT)
         return;
     struct buf ticket = BUF_INIT(QUEUE_PAYLOAD_MAX);
-    ticket_json(&record->report, &ticket);
+    ticket_json(&record->report, canonical, &ticket);
     const char *kind = entry->queue.kind == QUEUE_FOLLOWUP ? "update" : "ticket";
     seal_store(gateway->seal, entry->id, kind, ticket.data, ticket.len, &entry->payload[0]);
     buf_release(&ticket);
@@ -234,14 +233,25 @@ int entry_make(struct gateway *gateway, const struct inbound *in, struct record 
     if (facts->id == NULL && entry_seal_original(gateway, in, out, err) != 0)
         return -1;
     entry_describe(out, &record->report);
-    entry_encrypt_report(gateway, &record->report, out);
-    entry_fill_outbox(gateway, record, out);
+    json_t *canonical = report_json(&record->report);
+    entry_encrypt_report(gateway, &record->report, canonical, out);
+    entry_fill_outbox(gateway, record, canonical, out);
+    json_decref(canonical);
     out->op = (struct queue_op){.kind = facts->id != NULL ? QUEUE_RESOLVE : QUEUE_ACCEPT,
                                 .entry = &out->queue};
     struct err limit = ERR_INIT;
     if (entry_overflowed(out) || queue_op_check(&out->op, &limit) != 0)
         return err_set(err, ERR_PERMANENT, "cannot store a message this large");
     return 0;
+}
+
+void entry_stored(struct gateway *gateway, const struct entry *entry)
+{
+    uint64_t key;
+    memcpy(&key, entry->reporter_index, sizeof key);
+    for (size_t i = 0; i < entry->queue.outbox_count; i++)
+        if (entry->queue.outbox[i].topic == QUEUE_TO_REPORTER)
+            limiter_take(gateway->ack_limit, key, clock_ms(), NULL);
 }
 
 int entry_make_quarantine(struct gateway *gateway, const struct inbound *in, const char *reason,

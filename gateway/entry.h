@@ -48,6 +48,9 @@ int entry_make(struct gateway *gateway, const struct inbound *in, struct record 
 int entry_make_quarantine(struct gateway *gateway, const struct inbound *in, const char *reason,
                           struct entry *out, struct err *err);
 
+/* Call it once the entry is stored as new: counts its acknowledgement against the cap. */
+void entry_stored(struct gateway *gateway, const struct entry *entry);
+
 void entry_release(struct entry *entry);
 
 #endif

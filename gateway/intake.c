@@ -218,9 +218,11 @@ static void submission_committed(void *context, bool ok)
 {
     struct commit_part *part = context;
     struct submission *submission = part->submission;
+    struct gateway *gateway = submission->intake->gateway;
     if (ok)
-        receipt_committed(submission->intake->gateway, part->op,
-                          &submission->receipts[part->index]);
+        receipt_committed(gateway, part->op, &submission->receipts[part->index]);
+    if (ok && part->op->result == QUEUE_STORED)
+        entry_stored(gateway, &submission->entries[part->index]);
     if (__atomic_sub_fetch(&submission->pending, 1, __ATOMIC_ACQ_REL) == 0)
         submission_settle(submission);
 }

@@ -16,19 +16,17 @@ static json_t *ticket_base64(const char *data, size_t len)
     return value;
 }
 
-void ticket_json(const struct report *report, struct buf *out)
+void ticket_json(const struct report *report, json_t *canonical, struct buf *out)
 {
-    json_t *ticket = report_json(report);
-    json_object_del(ticket, "restricted");
-    json_t *attachments = json_object_get(ticket, "attachments");
+    json_object_del(canonical, "restricted");
+    json_t *attachments = json_object_get(canonical, "attachments");
     for (size_t i = 0; i < report->attachment_count; i++) {
         const struct report_attachment *photo = &report->attachments[i];
         if (report->visibility == REPORT_PUBLIC && photo->data != NULL)
             json_object_set_new(json_array_get(attachments, i), "data",
                                 ticket_base64(photo->data, photo->bytes));
     }
-    char *text = json_canonical(ticket);
+    char *text = json_canonical(canonical);
     buf_add_text(out, text);
     free(text);
-    json_decref(ticket);
 }

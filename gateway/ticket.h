@@ -9,7 +9,8 @@
 #include "normalize/buf.h"
 #include "normalize/report.h"
 
-/* Appends the ticket's (or, for a follow-up, the update's) JSON. */
-void ticket_json(const struct report *report, struct buf *out);
+/* Appends the ticket's (or, for a follow-up, the update's) JSON. canonical is report_json(report),
+ * which is changed into the ticket: it is not the report's any more afterwards. */
+void ticket_json(const struct report *report, json_t *canonical, struct buf *out);
 
 #endif
