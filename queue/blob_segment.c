@@ -166,17 +166,20 @@ static void blob_header(unsigned char header[static BLOB_HEADER_SIZE],
 static uint64_t blob_checksum(const void *data, size_t len)
 {
     const unsigned char *at = data;
+    uint32_t words[2] = {0, 0};
     uint32_t s1 = 0;
     uint32_t s2 = 0;
-    for (size_t left = len; left > 0;) {
-        uint32_t words[2] = {0, 0};
-        size_t part = left < sizeof words ? left : sizeof words;
-        memcpy(words, at, part);
+    size_t left = len;
+    for (; left >= sizeof words; left -= sizeof words, at += sizeof words) {
+        memcpy(words, at, sizeof words);
         s1 += le32toh(words[0]) + s2;
         s2 += le32toh(words[1]) + s1;
-        at += part;
-        left -= part;
     }
+    words[0] = words[1] = 0;
+    if (left > 0)
+        memcpy(words, at, left);
+    s1 += le32toh(words[0]) + s2;
+    s2 += le32toh(words[1]) + s1;
     return (uint64_t)s1 << 32 | s2;
 }
 
