@@ -58,8 +58,8 @@ static const char *const kept[] = {
     "Kepada Yth. Dinas\n\nDari: Budi Contoh\nTanggal: 12 Januari 2030\nPerihal: Jalan "
     "rusak\n\nDengan "
     "hormat, jalan rusak.",
-    "Mohon ditindaklanjuti.\n\n---------- Forwarded message ---------\nFrom: Ani "
-    "<ani@example.net>\nDate: Wed, 21 Nov 2026 18:03\nSubject: Jalan\nTo: Budi\n\nJalan rusak",
+    ("Mohon ditindaklanjuti.\n\n---------- Forwarded message ---------\nFrom: Ani "
+     "<ani@example.net>\nDate: Wed, 21 Nov 2026 18:03\nSubject: Jalan\nTo: Budi\n\nJalan rusak"),
     "Isi\n--\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n19\n20\n21",
     "From: sini ke sana jalan rusak\ndan To: Jakarta",
 };
