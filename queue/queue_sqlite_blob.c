@@ -69,7 +69,7 @@ static void queue_sqlite_dead_add(struct queue_ranges *dead, const struct blob_r
         last->length += range->length;
         return;
     }
-    if (dead->count == dead->cap) {
+    if (dead->items == NULL || dead->count == dead->cap) {
         dead->cap = dead->cap * 2 + 16;
         dead->items = mem_realloc(dead->items, dead->cap, sizeof *dead->items);
     }

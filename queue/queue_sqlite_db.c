@@ -10,8 +10,7 @@ enum {
     QUEUE_BUSY_MS = 5000, /* a reader may be rebuilding the log's index */
 };
 
-/* A page of 4 KiB holds two entries of usual size and little of the random indexes is rewritten
- * with each key. The cache keeps those indexes of a million reports in memory. */
+/* The writer's cache keeps the randomly ordered indexes of a million reports in memory. */
 static const char queue_db_pragmas[] = "PRAGMA cell_size_check = ON;"
                                        "PRAGMA trusted_schema = OFF;"
                                        "PRAGMA foreign_keys = ON;"

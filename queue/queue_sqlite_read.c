@@ -77,7 +77,7 @@ static int queue_sqlite_report_read(struct queue_sqlite *q, struct queue_db *db,
 {
     struct buf bytes = BUF_INIT(3 * (size_t)QUEUE_BODY_MAX);
     struct blob_place before = {.segment = 0};
-    struct queue_sqlite_content content;
+    struct queue_sqlite_content content = {.place = {.segment = 0}};
     int found = queue_sqlite_report_row(db, id, out, &content, err);
     while (found == 1 && content.place.segment > 0) {
         int read = blob_segment_read(&q->segments, &content.place, &bytes, err);
