@@ -127,7 +127,7 @@ static int queue_sqlite_blob_read(struct queue_sqlite *q, struct queue_db *db, c
 {
     struct blob_place before = {.segment = 0};
     for (;;) {
-        struct blob_place place;
+        struct blob_place place = {.segment = 0};
         int found = queue_sqlite_place(db, id, field, &place, err);
         if (found <= 0)
             return found;
