@@ -24,7 +24,7 @@
 #include "normalize/mem.h"
 #include "normalize/photo_samples.h"
 
-enum { SUBMITTERS = 3, SUBMISSIONS = 300 };
+enum { SUBMITTERS = 3, SUBMISSIONS = 300, NAP_TEXT = 100 * 1000 };
 
 /* --- The adapter: parsers that do what they are told --- */
 
@@ -96,10 +96,15 @@ static int do_refuse(const struct order *order)
     return err_set(order->err, ERR_PERMANENT, "cannot read it:\n\x1b[31m");
 }
 
+/* Two records; the first is large enough to be sent before the nap. */
 static int do_nap(const struct order *order)
 {
+    char *text = mem_calloc(NAP_TEXT + 1, 1);
+    memset(text, 'x', NAP_TEXT);
+    int result = give(order, text, "");
+    free(text);
     usleep(700 * 1000);
-    return give(order, "rested", "");
+    return result == 0 ? give(order, "rested", "") : -1;
 }
 
 static _Noreturn int do_sleep(const struct order *order)
@@ -156,6 +161,26 @@ static void frame(enum worker_frame type, const void *data, size_t len)
     frame_write(PROCESS_SOCKET, type, data, len, PROCESS_FOREVER, &err);
 }
 
+/* Good records, but more of them than any message can hold. */
+static void flood(void)
+{
+    struct record record;
+    struct buf wire = BUF_INIT(RECORD_WIRE_MAX);
+    record_init(&record);
+    record.native_id = mem_strdup("1");
+    record.report.channel_id = mem_strdup("x");
+    record.report.channel_type = mem_strdup("x");
+    record.report.channel_kind = mem_strdup("x");
+    record.report.category.code = mem_strdup("lainnya");
+    record.original_text = mem_calloc(DRAFT_TEXT_MAX, 1);
+    memset(record.original_text, 'x', DRAFT_TEXT_MAX - 1);
+    record_encode(&record, &wire);
+    for (int i = 0; i < 100; i++)
+        frame(WORKER_RECORD, wire.data, wire.len);
+    buf_release(&wire);
+    record_release(&record);
+}
+
 static void *whisper(void *context)
 {
     usleep(50 * 1000);
@@ -191,7 +216,10 @@ static int do_lie(const struct order *order)
     case 'w': /* ... and one when nobody asks any more */
         pthread_create(&(pthread_t){0}, NULL, whisper, NULL);
         break;
-    case 'f': /* records without end */
+    case 'b':
+        flood();
+        break;
+    case 'f': /* bytes without end */
         for (;;)
             raw(zeros, sizeof zeros);
     default:
@@ -356,6 +384,7 @@ static void each_message_has_its_own_fate(void **state)
         {"double", "lie u", "bad_record", NULL, 0, "", true},
         {"double", "lie t", "bad_record", NULL, 0, "", true},
         {"double", "lie f", "bad_record", NULL, 0, "", true},
+        {"double", "lie b", "bad_record", "an answer is too long", 0, "", true},
     };
     struct worker_pool *pool = pool_of(1);
     for (size_t i = 0; i < sizeof fates / sizeof fates[0]; i++) {
@@ -450,9 +479,11 @@ static void a_worker_killed_from_outside_costs_nothing(void **state)
     int pid = 0;
     submit(pool, "double", "nap", &outcome);
     assert_int_equal(worker_pool_pids(pool, &pid, 1), 1);
+    usleep(300 * 1000); /* half of it is said by now */
     kill(pid, SIGKILL);
     await(&outcome);
     assert_string_equal(outcome.failure, "");
+    assert_int_equal(outcome.count, 2);
     assert_string_equal(outcome.story, "rested");
     assert_int_equal(worker_pool_replaced(pool), 1);
     worker_pool_stop(pool);
