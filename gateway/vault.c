@@ -217,7 +217,7 @@ static int vault_note(struct vault *vault, const struct vault_request *request, 
 /* 0 answered, also by a refusal; -1: the log cannot be trusted any more, end. */
 static int vault_answer_open(struct vault *vault, const struct frame *frame)
 {
-    struct vault_request request;
+    struct vault_request request = {.envelope = NULL};
     struct err err = ERR_INIT;
     struct buf plain = BUF_INIT(VAULT_PLAIN_MAX);
     int noted = 0;

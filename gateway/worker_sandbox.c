@@ -11,9 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -58,13 +59,13 @@ static int sandbox_silence(void)
 /* Bytes of address space in use, or 0. */
 static uint64_t sandbox_memory_now(void)
 {
-    uint64_t pages = 0;
+    char line[128] = "";
     FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL)
         return 0;
-    if (fscanf(file, "%" SCNu64, &pages) != 1)
-        pages = 0;
+    const char *read = fgets(line, sizeof line, file);
     fclose(file);
+    uint64_t pages = read == NULL ? 0 : strtoull(line, NULL, 10);
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
