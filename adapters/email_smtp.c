@@ -66,6 +66,9 @@ static SSL_CTX *make_tls(struct smtp_call *call, struct err *err)
         abort();
     SSL_CTX_set_app_data(tls, call);
     SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+    /* TLS 1.3 sends tickets behind the handshake; libesmtp takes them for the answer to a command
+     * it has not written yet, and waits until it times out. */
+    SSL_CTX_set_max_proto_version(tls, TLS1_2_VERSION);
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, note_verdict);
     SSL_CTX_set_info_callback(tls, name_server);
     verify = SSL_CTX_get0_param(tls);

@@ -207,6 +207,7 @@ static inline bool peer_start_tls(struct peer *peer, const struct peer_tls *tls)
     gnutls_datum_t certificate = {(void *)(uintptr_t)tls->certificate,
                                   (unsigned)strlen(tls->certificate)};
     gnutls_datum_t key = {(void *)(uintptr_t)tls->key, (unsigned)strlen(tls->key)};
+    gnutls_datum_t ticket_key = {.data = NULL};
     char name[256];
     size_t size = sizeof name;
     unsigned type;
@@ -217,6 +218,10 @@ static inline bool peer_start_tls(struct peer *peer, const struct peer_tls *tls)
     gnutls_init(&peer->tls, GNUTLS_SERVER);
     gnutls_set_default_priority(peer->tls);
     gnutls_credentials_set(peer->tls, GNUTLS_CRD_CERTIFICATE, peer->credentials);
+    /* As most servers do: with TLS 1.3 something comes behind the handshake. */
+    gnutls_session_ticket_key_generate(&ticket_key);
+    gnutls_session_ticket_enable_server(peer->tls, &ticket_key);
+    gnutls_free(ticket_key.data);
     gnutls_transport_set_int(peer->tls, peer->fd);
     gnutls_handshake_set_timeout(peer->tls, 5000);
     do
