@@ -46,6 +46,8 @@ struct core_kind {
      * them (core_updates_free()) and appends the new cursor to *next. */
     int (*updates)(void *state, const char *cursor, struct core_update **updates, size_t *n,
                    struct buf *next, struct err *err);
+    /* The call under way fails soon (ERR_TRANSIENT), every later one at once; any thread. */
+    void (*cancel)(void *state);
     void (*close)(void *state);
 };
 

@@ -81,6 +81,13 @@ static void core_http_close(void *state)
     free(core);
 }
 
+static void core_http_cancel(void *state)
+{
+    struct core_http *core = state;
+
+    http_client_cancel(core->client);
+}
+
 /* Percent-encodes everything but RFC 3986's unreserved characters. */
 static void add_encoded(struct buf *url, const char *text)
 {
@@ -248,5 +255,6 @@ const struct core_kind core_http = {
     .ticket = core_http_ticket,
     .update = core_http_update,
     .updates = core_http_updates,
+    .cancel = core_http_cancel,
     .close = core_http_close,
 };

@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <strings.h>
 
@@ -11,6 +12,7 @@
 
 struct http_client {
     CURL *curl;
+    atomic_bool cancelled;
 };
 
 struct http_client *http_client_create(void)
@@ -29,6 +31,24 @@ void http_client_free(struct http_client *client)
         return;
     curl_easy_cleanup(client->curl);
     free(client);
+}
+
+void http_client_cancel(struct http_client *client)
+{
+    atomic_store(&client->cancelled, true);
+}
+
+/* libcurl asks at least once a second, whatever it waits for. */
+static int is_cancelled(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                        curl_off_t up)
+{
+    struct http_client *client = context;
+
+    (void)down_total;
+    (void)down;
+    (void)up_total;
+    (void)up;
+    return atomic_load(&client->cancelled) ? 1 : 0;
 }
 
 /* Both callbacks refuse (by a short count) what would pass the buffer's limit. */
@@ -76,9 +96,16 @@ static struct curl_slist *header_list(const char *const *headers, bool *bad)
     return list;
 }
 
-static void set_safety(CURL *curl, const struct http_client_request *request)
+static void set_safety(struct http_client *client, const struct http_client_request *request)
 {
+    CURL *curl = client->curl;
+
     curl_easy_reset(curl); /* keeps the connection */
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, is_cancelled);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, client);
+    /* A resolver that hangs is left behind, not waited for. */
+    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
@@ -156,9 +183,9 @@ int http_client_call(struct http_client *client, const struct http_client_reques
         err_set(err, ERR_CONFIG, "cannot use the url: neither http nor https");
         goto out;
     }
-    set_safety(curl, request);
+    set_safety(client, request);
     set_request(curl, request, headers, answer);
-    code = curl_easy_perform(curl);
+    code = atomic_load(&client->cancelled) ? CURLE_ABORTED_BY_CALLBACK : curl_easy_perform(curl);
     if (code != CURLE_OK) {
         fail(code, answer, err);
         goto out;

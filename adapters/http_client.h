@@ -47,6 +47,10 @@ struct http_client_answer {
 struct http_client *http_client_create(void);
 void http_client_free(struct http_client *client);
 
+/* The call under way ends within about a second, and every later one at once: ERR_TRANSIENT. For
+ * good; from any thread. */
+void http_client_cancel(struct http_client *client);
+
 /*
  * Sends request and waits for the answer. 0: *answer is filled, whatever its status;
  * http_client_answer_release() it (which wipes it: it may hold a token). -1: *answer needs no

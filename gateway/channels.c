@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/channels.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/backoff.h"
+#include "gateway/bell.h"
 #include "gateway/intake.h"
 #include "gateway/log.h"
 #include "gateway/metrics.h"
@@ -50,39 +50,15 @@ struct channels {
     struct runner *runners; /* in the order of gateway->channels */
     pthread_t health_thread;
     bool has_health_thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stopping;
+    struct bell bell;
 };
 
 static struct runner *channels_runner(struct gateway *gateway, const struct channel *channel)
 {
     for (size_t i = 0; i < gateway->channel_count; i++)
-        if (&gateway->channels[i] == channel && gateway->runners != NULL)
+        if (&gateway->channels[i] == channel)
             return &gateway->runners->runners[i];
     return NULL;
-}
-
-static bool channels_stopping(struct channels *channels)
-{
-    pthread_mutex_lock(&channels->lock);
-    bool stopping = channels->stopping;
-    pthread_mutex_unlock(&channels->lock);
-    return stopping;
-}
-
-/* Sleeps; false when it is time to stop. */
-static bool channels_sleep(struct channels *channels, int64_t ms)
-{
-    int64_t until_ms = clock_ms() + ms;
-    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-    pthread_mutex_lock(&channels->lock);
-    int waited = 0;
-    while (!channels->stopping && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&channels->wake, &channels->lock, &until);
-    bool stopping = channels->stopping;
-    pthread_mutex_unlock(&channels->lock);
-    return !stopping;
 }
 
 static void runner_succeeded(struct runner *runner)
@@ -153,12 +129,14 @@ static void *runner_thread(void *context)
     bool polls = runner->channel->adapter->poll != NULL;
     bool open = false;
     int64_t wait_ms = 0;
-    while (wait_ms >= 0 && channels_sleep(runner->channels, wait_ms)) {
+    while (wait_ms >= 0 && bell_sleep(&runner->channels->bell, wait_ms, NULL)) {
         struct err err = ERR_INIT;
         int result = open ? 0 : runner_open(runner, &err);
         open = result == 0;
         if (result == 0 && polls)
             result = runner_poll(runner, &err);
+        if (result != 0 && bell_stopped(&runner->channels->bell))
+            break; /* we cut it off ourselves */
         if (result != 0) {
             wait_ms = runner_failed(runner, &err);
             continue;
@@ -239,7 +217,7 @@ static void *channels_health_thread(void *context)
     char **written = mem_calloc(count, sizeof *written);
     do
         channels_write_health(channels, written);
-    while (channels_sleep(channels, CHANNELS_HEALTH_MS));
+    while (bell_sleep(&channels->bell, CHANNELS_HEALTH_MS, NULL));
     channels_write_health(channels, written);
     for (size_t i = 0; i < count; i++)
         free(written[i]);
@@ -256,18 +234,26 @@ static int runner_start(struct channels *channels, size_t i, struct err *err)
     return 0;
 }
 
-int channels_start(struct gateway *gateway, struct channels **out, struct err *err)
+/* What was known of a channel before the last stop. */
+static void runner_remember(struct runner *runner, struct gateway *gateway)
+{
+    struct buf text = BUF_INIT(QUEUE_TEXT_MAX);
+    struct err ignored = ERR_INIT; /* then it begins anew */
+    if (queue_health_get(gateway->queue, runner->channel->id, &text, &ignored) == 1) {
+        json_t *health = json_loadb(text.data, text.len, 0, NULL);
+        runner->last_success_ms = json_integer_value(json_object_get(health, "last_success_ms"));
+        runner->last_message_ms = json_integer_value(json_object_get(health, "last_message_ms"));
+        json_decref(health);
+    }
+    buf_release(&text);
+}
+
+struct channels *channels_new(struct gateway *gateway)
 {
     struct channels *channels = mem_calloc(1, sizeof *channels);
     channels->gateway = gateway;
-    pthread_mutex_init(&channels->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&channels->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    bell_init(&channels->bell);
     channels->runners = mem_calloc(gateway->channel_count, sizeof *channels->runners);
-    gateway->runners = *out = channels;
     for (size_t i = 0; i < gateway->channel_count; i++) {
         struct runner *runner = &channels->runners[i];
         runner->channels = channels;
@@ -275,8 +261,14 @@ int channels_start(struct gateway *gateway, struct channels **out, struct err *e
         runner->lag = -1;
         pthread_mutex_init(&runner->lock, NULL);
         runner->channel->intake = intake_new(gateway, runner->channel);
+        runner_remember(runner, gateway);
     }
-    for (size_t i = 0; i < gateway->channel_count; i++)
+    return channels;
+}
+
+int channels_start(struct channels *channels, struct err *err)
+{
+    for (size_t i = 0; i < channels->gateway->channel_count; i++)
         if (runner_start(channels, i, err) != 0)
             return -1;
     if (process_thread(&channels->health_thread, channels_health_thread, channels, err) != 0)
@@ -287,17 +279,22 @@ int channels_start(struct gateway *gateway, struct channels **out, struct err *e
 
 void channels_halt(struct channels *channels)
 {
+    if (channels != NULL)
+        bell_stop(&channels->bell);
+}
+
+bool channels_wait(struct channels *channels, int64_t deadline_ms)
+{
+    bool ended = true;
     if (channels == NULL)
-        return;
-    pthread_mutex_lock(&channels->lock);
-    channels->stopping = true;
-    pthread_cond_broadcast(&channels->wake);
-    pthread_mutex_unlock(&channels->lock);
+        return true;
+    channels_halt(channels);
     for (size_t i = 0; i < channels->gateway->channel_count; i++)
         if (channels->runners[i].has_thread)
-            pthread_join(channels->runners[i].thread, NULL);
+            ended = process_join(channels->runners[i].thread, deadline_ms) && ended;
     if (channels->has_health_thread)
-        pthread_join(channels->health_thread, NULL);
+        ended = process_join(channels->health_thread, deadline_ms) && ended;
+    return ended;
 }
 
 void channels_free(struct channels *channels)
@@ -312,9 +309,7 @@ void channels_free(struct channels *channels)
         intake_free(runner->channel->intake);
         pthread_mutex_destroy(&runner->lock);
     }
-    pthread_cond_destroy(&channels->wake);
-    pthread_mutex_destroy(&channels->lock);
-    gateway->runners = NULL;
+    bell_release(&channels->bell);
     free(channels->runners);
     free(channels);
 }
@@ -347,7 +342,7 @@ void channels_message(struct gateway *gateway, const struct channel *channel)
 size_t channels_failing(struct gateway *gateway)
 {
     size_t failing = 0;
-    for (size_t i = 0; gateway->runners != NULL && i < gateway->channel_count; i++) {
+    for (size_t i = 0; i < gateway->channel_count; i++) {
         struct runner *runner = &gateway->runners->runners[i];
         pthread_mutex_lock(&runner->lock);
         failing += runner->state == RUNNER_FAILING || runner->state == RUNNER_STOPPED;
@@ -372,7 +367,7 @@ int channel_cursor_set(struct channel *ch, const char *name, const char *value, 
 
 bool channel_stopping(const struct channel *ch)
 {
-    return ch->gateway->runners == NULL || channels_stopping(ch->gateway->runners);
+    return bell_stopped(&ch->gateway->runners->bell);
 }
 
 int64_t channel_now_ms(const struct channel *ch)

@@ -10,12 +10,20 @@
 
 struct channels;
 
-/* Opens every configured channel and starts its thread. A channel that cannot be opened is shown as
- * such and tried again (TRANSIENT) or left alone (CONFIG); that is no failure of the gateway. */
-int channels_start(struct gateway *gateway, struct channels **out, struct err *err);
+/* The runners of every configured channel; nothing runs yet. gateway->runners is to be set to it
+ * before any thread that may send a notice starts. */
+struct channels *channels_new(struct gateway *gateway);
 
-/* Has every poll return and waits for the threads: nothing more comes in by polling. */
+/* Opens every channel and starts its thread. A channel that cannot be opened is shown as such and
+ * tried again (TRANSIENT) or left alone (CONFIG); that is no failure of the gateway. */
+int channels_start(struct channels *channels, struct err *err);
+
+/* Has every poll return. NULL is fine. */
 void channels_halt(struct channels *channels);
+
+/* Halts, and waits for the threads: nothing more comes in by polling. False: one has not come back
+ * by deadline_ms (clock_ms()), and goes on. NULL is fine. */
+bool channels_wait(struct channels *channels, int64_t deadline_ms);
 
 /* Closes the channels and frees; nobody may use a channel any more. NULL is fine, halted or never
  * started. */

@@ -30,6 +30,7 @@ struct committer {
     struct commit_group *first, **last;
     int64_t busy_since_ms; /* the batch at work was taken then; 0: none is */
     bool stopping;
+    bool halted; /* the thread was joined; its joiner's alone */
 };
 
 static void commit_unknown(const struct err *err)
@@ -172,15 +173,23 @@ int commit_wait(struct committer *committer, struct queue_op *const *ops, size_t
     return waiter.ok ? 0 : err_set(err, ERR_TRANSIENT, "cannot commit");
 }
 
-void committer_stop(struct committer *committer)
+void committer_halt(struct committer *committer)
 {
-    if (committer == NULL)
+    if (committer == NULL || committer->halted)
         return;
     pthread_mutex_lock(&committer->lock);
     committer->stopping = true;
     pthread_cond_signal(&committer->wake);
     pthread_mutex_unlock(&committer->lock);
     pthread_join(committer->thread, NULL);
+    committer->halted = true;
+}
+
+void committer_stop(struct committer *committer)
+{
+    if (committer == NULL)
+        return;
+    committer_halt(committer);
     pthread_cond_destroy(&committer->wake);
     pthread_mutex_destroy(&committer->lock);
     free(committer);

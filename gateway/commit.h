@@ -36,7 +36,10 @@ int commit_wait(struct committer *committer, struct queue_op *const *ops, size_t
 /* For how long the transaction at work has been: a disk that hangs shows here. 0: none is. */
 int64_t committer_busy_ms(struct committer *committer);
 
-/* Finishes what was handed over, then ends the thread. */
+/* Finishes what was handed over, then ends the thread: what is handed over later is never done.
+ * NULL is fine. */
+void committer_halt(struct committer *committer);
+/* Halts unless that is done, and frees. NULL is fine. */
 void committer_stop(struct committer *committer);
 
 #endif

@@ -11,7 +11,9 @@
 
 enum {
     FORWARD_BATCH = 32,
-    FORWARD_THREADS = 1, /* a handle of the core belongs to one thread */
+    FORWARD_THREADS = 1,        /* a handle of the core belongs to one thread */
+    FORWARD_ROW_MS = 70 * 1000, /* a call of the core and its record */
+    FORWARD_LEASE_MS = 180 * 1000,
 };
 
 /* The core's reference of the ticket a follow-up belongs to. */
@@ -59,11 +61,19 @@ static int forward_work(struct gateway *gateway, const struct queue_lease *lease
     return result;
 }
 
+static void forward_cancel(struct gateway *gateway)
+{
+    gateway->core_kind->cancel(gateway->core_state);
+}
+
 const struct outbox_duty forward_duty = {
     .topic = QUEUE_TO_CORE,
     .threads = FORWARD_THREADS,
     .batch = FORWARD_BATCH,
+    .row_ms = FORWARD_ROW_MS,
+    .lease_ms = FORWARD_LEASE_MS,
     .breaker = true,
     .work = forward_work,
+    .cancel = forward_cancel,
     .failed = LOG_FORWARD_FAILED,
 };

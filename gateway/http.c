@@ -205,19 +205,33 @@ size_t http_server_busy(const struct http_server *server)
     return atomic_load(&server->busy);
 }
 
-void http_server_stop(struct http_server *server)
+/* The daemon's end; the listening socket is ours. */
+static void server_end(struct http_server *server)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
 
-    if (server == NULL)
-        return;
     http_server_drain(server);
     /* http_answer() may still be about to wake its connection. */
     while (http_server_busy(server) > 0)
         nanosleep(&moment, NULL);
     MHD_stop_daemon(server->daemon);
+}
+
+void http_server_stop(struct http_server *server)
+{
+    if (server == NULL)
+        return;
+    server_end(server);
     if (server->socket >= 0)
         close(server->socket);
     http_unlisten(server->listener.address);
+    server_free(server);
+}
+
+void http_server_hand_over(struct http_server *server, struct buf *kept)
+{
+    server_end(server);
+    if (server->socket >= 0)
+        http_keep(server->listener.address, server->socket, kept);
     server_free(server);
 }

@@ -89,6 +89,18 @@ size_t http_server_busy(const struct http_server *server);
 /* Closes everything and frees; every exchange must have been answered. NULL is fine. */
 void http_server_stop(struct http_server *server);
 
+/* The same, but the listening socket stays open, and *kept gets what http_inherit() of the program
+ * this process becomes is to read: whoever connects meanwhile waits. */
+void http_server_hand_over(struct http_server *server, struct buf *kept);
+
+/* Takes over the listening sockets of a predecessor: the next http_server_start() for one of their
+ * addresses serves on that socket. kept is borrowed until http_inherit(NULL), which closes those
+ * nobody asked for. Before and after threads that start servers, not beside them. */
+void http_inherit(const char *kept);
+
+/* Whether a server could bind to the address now; -1 ERR_CONFIG as http_server_start(). */
+int http_address_free(const char *address, struct err *err);
+
 /* The request; valid until http_answer(). */
 struct http_request *http_exchange_request(struct http_exchange *exchange);
 

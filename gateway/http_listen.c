@@ -5,16 +5,21 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "gateway/http_private.h"
+#include "normalize/mem.h"
 
 enum { LISTEN_BACKLOG = 1024 };
 
 static const char unix_prefix[] = "unix:";
+
+/* What a predecessor left: lines "DESCRIPTOR ADDRESS". Set before and after the servers start. */
+static const char *inherited;
 
 union address {
     struct sockaddr any;
@@ -110,12 +115,89 @@ bool http_address_fits(const char *text)
     return parse(text, &address) != 0;
 }
 
+/* The next line of what was inherited: its address (len bytes) and descriptor; NULL at the end. */
+static const char *next_inherited(const char **at, size_t *len, int *fd)
+{
+    char *address;
+    const char *line = *at;
+
+    if (line == NULL || *line == '\0')
+        return NULL;
+    *fd = (int)strtol(line, &address, 10);
+    address += *address == ' ';
+    *len = strcspn(address, "\n");
+    *at = address + *len + (address[*len] == '\n');
+    return address;
+}
+
+/* A descriptor that is not closed by exec() is one that nobody has taken. */
+static bool is_left(int fd)
+{
+    int flags = fcntl(fd, F_GETFD), listens = 0;
+    socklen_t len = sizeof(listens);
+
+    return flags >= 0 && (flags & FD_CLOEXEC) == 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0;
+}
+
+static int take_inherited(const char *text)
+{
+    const char *at = inherited, *address;
+    size_t len;
+    int fd;
+
+    while ((address = next_inherited(&at, &len, &fd)) != NULL) {
+        if (strlen(text) == len && strncmp(address, text, len) == 0 && is_left(fd)) {
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+            return fd;
+        }
+    }
+    return -1;
+}
+
+void http_inherit(const char *kept)
+{
+    const char *at = inherited, *address;
+    size_t len;
+    int fd;
+
+    while ((address = next_inherited(&at, &len, &fd)) != NULL) {
+        char *text = mem_strndup(address, len);
+
+        if (is_left(fd)) {
+            close(fd);
+            http_unlisten(text);
+        }
+        free(text);
+    }
+    inherited = kept;
+}
+
+void http_keep(const char *address, int fd, struct buf *kept)
+{
+    fcntl(fd, F_SETFD, 0);
+    buf_addf(kept, "%d %s\n", fd, address);
+}
+
+int http_address_free(const char *address, struct err *err)
+{
+    int fd = http_listen(address, err);
+
+    if (fd < 0)
+        return -1;
+    close(fd);
+    http_unlisten(address);
+    return 0;
+}
+
 int http_listen(const char *text, struct err *err)
 {
     union address address;
     socklen_t len = parse(text, &address);
-    int fd;
+    int fd = take_inherited(text);
 
+    if (fd >= 0)
+        return fd;
     if (len == 0)
         return err_set(err, ERR_CONFIG,
                        "cannot listen on '%s': not ADDRESS:PORT, [ADDRESS]:PORT or unix:/path",

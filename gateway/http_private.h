@@ -69,6 +69,8 @@ void http_connection_deadline(struct http_connection *connection, int64_t from_n
 int http_listen(const char *address, struct err *err);
 /* Removes the path of a unix address. */
 void http_unlisten(const char *address);
+/* Leaves the socket open beyond exec(), noted in *kept. */
+void http_keep(const char *address, int fd, struct buf *kept);
 
 /* --- http.c --- */
 

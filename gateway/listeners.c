@@ -91,12 +91,39 @@ static int listeners_read_certificate(const char *path, char **out, struct err *
     return 0;
 }
 
+/* What is wrong with an address is told by the option that holds it. */
+static int listeners_fail(const char *name, const struct err *cause, struct err *err)
+{
+    return err_set(err, cause->kind, "http.%s: %s", name, cause->text);
+}
+
 static int listeners_add(struct listeners *listeners, const struct http_listener *listener,
                          struct err *err)
 {
-    return http_server_start(listener, &listeners->servers[listeners->server_count], err) == 0
-               ? (listeners->server_count++, 0)
-               : -1;
+    struct err cause = ERR_INIT;
+    if (http_server_start(listener, &listeners->servers[listeners->server_count], &cause) != 0)
+        return listeners_fail(listener->name, &cause, err);
+    listeners->server_count++;
+    return 0;
+}
+
+int listeners_check(const struct http_settings *now, const struct http_settings *next,
+                    struct err *err)
+{
+    const struct {
+        const char *name, *now, *next;
+    } addresses[] = {
+        {"public", now->public_address, next->public_address},
+        {"staff", now->staff_address, next->staff_address},
+        {"admin", now->admin_address, next->admin_address},
+    };
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        struct err cause = ERR_INIT;
+        if (strcmp(addresses[i].now, addresses[i].next) != 0 &&
+            http_address_free(addresses[i].next, &cause) != 0)
+            return listeners_fail(addresses[i].name, &cause, err);
+    }
+    return 0;
 }
 
 static int listeners_public(struct listeners *listeners, struct gateway *gateway, struct err *err)
@@ -177,12 +204,26 @@ size_t listeners_busy(const struct listeners *listeners)
     return busy;
 }
 
-void listeners_stop(struct listeners *listeners)
+void listeners_cancel(struct listeners *listeners)
+{
+    if (listeners != NULL)
+        proxy_cancel(listeners->proxy);
+}
+
+static void listeners_end(struct http_server *server, struct buf *kept)
+{
+    if (kept == NULL)
+        http_server_stop(server);
+    else
+        http_server_hand_over(server, kept);
+}
+
+void listeners_stop(struct listeners *listeners, struct buf *kept)
 {
     if (listeners == NULL)
         return;
     while (listeners->server_count > 0)
-        http_server_stop(listeners->servers[--listeners->server_count]);
+        listeners_end(listeners->servers[--listeners->server_count], kept);
     proxy_stop(listeners->proxy);
     services_release(&listeners->services);
     free(listeners->certificate);

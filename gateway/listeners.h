@@ -18,7 +18,16 @@ void listeners_drain(struct listeners *listeners);
 /* Requests not yet answered. */
 size_t listeners_busy(const struct listeners *listeners);
 
-/* Every request must have been answered. NULL is fine. */
-void listeners_stop(struct listeners *listeners);
+/* What waits for the embedded core is answered 503 instead. NULL is fine. */
+void listeners_cancel(struct listeners *listeners);
+
+/* Every request must have been answered. kept: NULL, or the listening sockets are handed over
+ * (http_server_hand_over()). NULL is fine. */
+void listeners_stop(struct listeners *listeners, struct buf *kept);
+
+/* Whether the addresses of a new configuration that differ from the old one's could be bound; -1
+ * ERR_CONFIG names the option and the first that is taken. */
+int listeners_check(const struct http_settings *now, const struct http_settings *next,
+                    struct err *err);
 
 #endif

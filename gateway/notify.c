@@ -17,6 +17,10 @@
 enum {
     NOTIFY_THREADS = 4, /* one slow mail server must not hold up the other channels' notices */
     NOTIFY_BATCH = 1,   /* a crash repeats one notice per thread at the most */
+    /* A mail server that takes its full time for every answer; one address is tried after another.
+     * The price: what was in hand in a crash waits that long. */
+    NOTIFY_ROW_MS = 9 * 60 * 1000,
+    NOTIFY_LEASE_MS = 10 * 60 * 1000,
     NOTIFY_REPLY_MAX = 64 * 1024,
     NOTIFY_TEXT_MAX = 64 * 1024,
     NOTIFY_KEY_SIZE = 24 + 1, /* hex digits: 96 bits */
@@ -154,6 +158,8 @@ const struct outbox_duty notify_duty = {
     .topic = QUEUE_TO_REPORTER,
     .threads = NOTIFY_THREADS,
     .batch = NOTIFY_BATCH,
+    .row_ms = NOTIFY_ROW_MS,
+    .lease_ms = NOTIFY_LEASE_MS,
     .breaker = false,
     .work = notify_work,
     .failed = LOG_NOTICE_FAILED,

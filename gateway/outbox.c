@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/outbox.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/backoff.h"
+#include "gateway/bell.h"
 #include "gateway/metrics.h"
 #include "gateway/process.h"
 #include "normalize/mem.h"
 
 enum {
-    OUTBOX_LEASE_MS = 180 * 1000, /* longer than the slowest duty may take for a batch of one */
-    OUTBOX_LOOK_MS = 1000,        /* for rows that become due, or come from another gateway */
+    OUTBOX_LOOK_MS = 1000, /* for rows that become due, or come from another gateway */
     OUTBOX_BATCH_MAX = 32,
     OUTBOX_THREADS_MAX = 8,
     OUTBOX_PAUSE_MAX_MS = 60 * 1000, /* between probes of a peer that is down */
@@ -24,37 +23,11 @@ enum {
 struct outbox {
     struct gateway *gateway;
     const struct outbox_duty *duty;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    unsigned long wakes;
-    bool stopping;
-    int failures; /* of the peer, in a row; only with breaker */
+    struct bell bell;
+    atomic_int failures; /* of the peer, in a row; only with breaker */
     pthread_t threads[OUTBOX_THREADS_MAX];
     unsigned thread_count;
 };
-
-/* Sleeps until woken after seen, or ms have passed. Returns the wake count seen. */
-static unsigned long outbox_sleep(struct outbox *outbox, unsigned long seen, int64_t ms,
-                                  bool wakeable)
-{
-    int64_t until_ms = clock_ms() + ms;
-    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-    pthread_mutex_lock(&outbox->lock);
-    int waited = 0;
-    while (!outbox->stopping && waited != ETIMEDOUT && (!wakeable || outbox->wakes == seen))
-        waited = pthread_cond_timedwait(&outbox->wake, &outbox->lock, &until);
-    seen = outbox->wakes;
-    pthread_mutex_unlock(&outbox->lock);
-    return seen;
-}
-
-static bool outbox_stopping(struct outbox *outbox)
-{
-    pthread_mutex_lock(&outbox->lock);
-    bool stopping = outbox->stopping;
-    pthread_mutex_unlock(&outbox->lock);
-    return stopping;
-}
 
 static int outbox_open_payload(struct outbox *outbox, const struct queue_lease *lease,
                                struct buf *payload, struct err *err)
@@ -88,6 +61,19 @@ static void outbox_outcome(struct outbox *outbox, const struct queue_lease *leas
     log_event(outbox->duty->failed, NULL, lease->id, err);
 }
 
+/* Gives back a row nobody tried, at once due again. */
+static void outbox_return(struct outbox *outbox, const struct queue_lease *lease)
+{
+    struct queue_op op = {.kind = QUEUE_RETRY,
+                          .lease_id = lease->id,
+                          .not_before_ms = clock_wall_ms(),
+                          .text = "not tried"};
+    memcpy(op.token, lease->token, sizeof op.token);
+    struct queue_op *ops[] = {&op};
+    struct err ignored = ERR_INIT; /* not recorded: the lease expires */
+    commit_wait(outbox->gateway->committer, ops, 1, &ignored);
+}
+
 /* Does one row and records it. False when the peer failed. */
 static bool outbox_row(struct outbox *outbox, const struct queue_lease *lease)
 {
@@ -98,6 +84,10 @@ static bool outbox_row(struct outbox *outbox, const struct queue_lease *lease)
     if (result == 0)
         result = outbox->duty->work(outbox->gateway, lease, &payload, ref, &err);
     buf_wipe(&payload);
+    if (result != 0 && err.kind == ERR_TRANSIENT && bell_stopped(&outbox->bell)) {
+        outbox_return(outbox, lease); /* we cut it off ourselves */
+        return false;
+    }
     struct queue_op op = {.text = ref[0] != '\0' ? ref : NULL};
     outbox_outcome(outbox, lease, result, &err, &op);
     struct queue_op *ops[] = {&op};
@@ -106,25 +96,25 @@ static bool outbox_row(struct outbox *outbox, const struct queue_lease *lease)
     return result == 0 || err.kind == ERR_PERMANENT;
 }
 
-/* Gives back a row nobody tried, at once due again. */
-static void outbox_return(struct outbox *outbox, const struct queue_lease *lease)
-{
-    struct queue_op op = {.kind = QUEUE_RETRY,
-                          .lease_id = lease->id,
-                          .not_before_ms = clock_wall_ms(),
-                          .text = "not tried: an earlier one failed"};
-    memcpy(op.token, lease->token, sizeof op.token);
-    struct queue_op *ops[] = {&op};
-    struct err ignored = ERR_INIT;
-    commit_wait(outbox->gateway->committer, ops, 1, &ignored);
-}
-
 static bool outbox_broken(struct outbox *outbox)
 {
-    pthread_mutex_lock(&outbox->lock);
-    bool broken = outbox->duty->breaker && outbox->failures > 0;
-    pthread_mutex_unlock(&outbox->lock);
-    return broken;
+    return outbox->duty->breaker && atomic_load(&outbox->failures) > 0;
+}
+
+/* Works off what was leased. A row whose lease might end under it goes back: somebody else would
+ * do it a second time meanwhile. */
+static void outbox_rows(struct outbox *outbox, const struct queue_lease *leases, size_t n)
+{
+    const struct outbox_duty *duty = outbox->duty;
+    int64_t begin_until_ms = clock_ms() + duty->lease_ms - duty->row_ms;
+    bool works = true;
+    for (size_t i = 0; i < n; i++) {
+        if ((duty->breaker && !works) || bell_stopped(&outbox->bell) || clock_ms() > begin_until_ms)
+            outbox_return(outbox, &leases[i]);
+        else
+            works = outbox_row(outbox, &leases[i]);
+    }
+    atomic_store(&outbox->failures, works ? 0 : atomic_load(&outbox->failures) + 1);
 }
 
 /* Leases and works off one batch. Returns how many rows there were. */
@@ -135,7 +125,7 @@ static size_t outbox_batch(struct outbox *outbox)
     struct queue_op op = {.kind = QUEUE_LEASE,
                           .topic = outbox->duty->topic,
                           .limit = outbox_broken(outbox) ? 1 : outbox->duty->batch,
-                          .lease_ms = OUTBOX_LEASE_MS,
+                          .lease_ms = outbox->duty->lease_ms,
                           .leases = leases};
     for (size_t i = 0; i < OUTBOX_BATCH_MAX; i++)
         buf_init(&leases[i].payload, QUEUE_PAYLOAD_MAX);
@@ -144,27 +134,16 @@ static size_t outbox_batch(struct outbox *outbox)
     struct err err = ERR_INIT;
     if (commit_wait(outbox->gateway->committer, ops, 1, &err) != 0)
         op.lease_count = 0;
-    bool works = true;
-    for (size_t i = 0; i < op.lease_count; i++) {
-        if ((outbox->duty->breaker && !works) || outbox_stopping(outbox))
-            outbox_return(outbox, &leases[i]);
-        else
-            works = outbox_row(outbox, &leases[i]);
-    }
+    if (op.lease_count > 0)
+        outbox_rows(outbox, leases, op.lease_count);
     for (size_t i = 0; i < OUTBOX_BATCH_MAX; i++)
         buf_wipe(&leases[i].payload);
-    pthread_mutex_lock(&outbox->lock);
-    outbox->failures = works ? 0 : outbox->failures + 1;
-    pthread_mutex_unlock(&outbox->lock);
     return op.lease_count;
 }
 
 static int64_t outbox_pause_ms(struct outbox *outbox)
 {
-    pthread_mutex_lock(&outbox->lock);
-    int failures = outbox->failures;
-    pthread_mutex_unlock(&outbox->lock);
-    int64_t pause_ms = backoff_ms(failures, 0, randombytes_random()) / 10;
+    int64_t pause_ms = backoff_ms(atomic_load(&outbox->failures), 0, randombytes_random()) / 10;
     return pause_ms < OUTBOX_PAUSE_MAX_MS ? pause_ms : OUTBOX_PAUSE_MAX_MS;
 }
 
@@ -172,12 +151,12 @@ static void *outbox_thread(void *context)
 {
     struct outbox *outbox = context;
     unsigned long seen = 0;
-    while (!outbox_stopping(outbox)) {
+    while (!bell_stopped(&outbox->bell)) {
         size_t rows = outbox_batch(outbox);
         if (outbox_broken(outbox))
-            seen = outbox_sleep(outbox, seen, outbox_pause_ms(outbox), false);
+            bell_sleep(&outbox->bell, outbox_pause_ms(outbox), NULL);
         else if (rows == 0)
-            seen = outbox_sleep(outbox, seen, OUTBOX_LOOK_MS, true);
+            bell_sleep(&outbox->bell, OUTBOX_LOOK_MS, &seen);
     }
     return NULL;
 }
@@ -188,12 +167,7 @@ int outbox_start(struct gateway *gateway, const struct outbox_duty *duty, struct
     struct outbox *outbox = mem_calloc(1, sizeof *outbox);
     outbox->gateway = gateway;
     outbox->duty = duty;
-    pthread_mutex_init(&outbox->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&outbox->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    bell_init(&outbox->bell);
     *out = outbox;
     while (outbox->thread_count < duty->threads) {
         if (process_thread(&outbox->threads[outbox->thread_count], outbox_thread, outbox, err) != 0)
@@ -205,25 +179,30 @@ int outbox_start(struct gateway *gateway, const struct outbox_duty *duty, struct
 
 void outbox_wake(struct outbox *outbox)
 {
-    if (outbox == NULL)
-        return;
-    pthread_mutex_lock(&outbox->lock);
-    outbox->wakes++;
-    pthread_cond_broadcast(&outbox->wake);
-    pthread_mutex_unlock(&outbox->lock);
+    if (outbox != NULL)
+        bell_ring(&outbox->bell);
 }
 
-void outbox_stop(struct outbox *outbox)
+void outbox_halt(struct outbox *outbox)
 {
     if (outbox == NULL)
         return;
-    pthread_mutex_lock(&outbox->lock);
-    outbox->stopping = true;
-    pthread_cond_broadcast(&outbox->wake);
-    pthread_mutex_unlock(&outbox->lock);
+    bell_stop(&outbox->bell);
+    if (outbox->duty->cancel != NULL)
+        outbox->duty->cancel(outbox->gateway);
+}
+
+bool outbox_stop(struct outbox *outbox, int64_t deadline_ms)
+{
+    bool ended = true;
+    if (outbox == NULL)
+        return true;
+    outbox_halt(outbox);
     for (unsigned i = 0; i < outbox->thread_count; i++)
-        pthread_join(outbox->threads[i], NULL);
-    pthread_cond_destroy(&outbox->wake);
-    pthread_mutex_destroy(&outbox->lock);
-    free(outbox);
+        ended = process_join(outbox->threads[i], deadline_ms) && ended;
+    if (ended) {
+        bell_release(&outbox->bell);
+        free(outbox);
+    }
+    return ended;
 }

@@ -10,6 +10,7 @@
 #define KANAL_GATEWAY_PROCESS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,6 +35,10 @@ void process_begin_role(const char *name);
 /* Starts a thread with every signal blocked: signals are the main thread's. 0 or -1 ERR_TRANSIENT.
  */
 int process_thread(pthread_t *thread, void *(*run)(void *), void *context, struct err *err);
+
+/* Waits for a thread's end until deadline_ms (clock_ms()). False: it goes on; whatever it uses must
+ * stay. */
+bool process_join(pthread_t thread, int64_t deadline_ms);
 
 /* Kills (signal 9) and reaps; the wait status, or -1 when there was nothing to reap. */
 int process_kill(pid_t pid);

@@ -40,7 +40,11 @@ struct proxy {
     bool stopping;
     struct http_exchange *waiting[PROXY_WAITING_MAX];
     size_t first, count; /* of waiting, a ring */
-    pthread_t threads[PROXY_THREADS];
+    struct proxy_thread {
+        struct proxy *proxy;
+        struct http_client *client;
+        pthread_t thread;
+    } threads[PROXY_THREADS];
     size_t thread_count;
 };
 
@@ -146,8 +150,8 @@ static void forward(const struct proxy *proxy, struct http_client *client,
 
 static void *run(void *context)
 {
-    struct proxy *proxy = context;
-    struct http_client *client = http_client_create();
+    struct proxy_thread *thread = context;
+    struct proxy *proxy = thread->proxy;
 
     pthread_mutex_lock(&proxy->lock);
     for (;;) {
@@ -161,11 +165,10 @@ static void *run(void *context)
         proxy->first = (proxy->first + 1) % PROXY_WAITING_MAX;
         proxy->count--;
         pthread_mutex_unlock(&proxy->lock);
-        forward(proxy, client, exchange);
+        forward(proxy, thread->client, exchange);
         pthread_mutex_lock(&proxy->lock);
     }
     pthread_mutex_unlock(&proxy->lock);
-    http_client_free(client);
     return NULL;
 }
 
@@ -206,7 +209,12 @@ int proxy_start(const char *socket_path, struct proxy **out, struct err *err)
     pthread_mutex_init(&proxy->lock, NULL);
     pthread_cond_init(&proxy->wake, NULL);
     for (; proxy->thread_count < PROXY_THREADS; proxy->thread_count++) {
-        if (process_thread(&proxy->threads[proxy->thread_count], run, proxy, err) != 0) {
+        struct proxy_thread *thread = &proxy->threads[proxy->thread_count];
+
+        thread->proxy = proxy;
+        thread->client = http_client_create();
+        if (process_thread(&thread->thread, run, thread, err) != 0) {
+            http_client_free(thread->client);
             proxy_stop(proxy);
             return -1;
         }
@@ -215,7 +223,7 @@ int proxy_start(const char *socket_path, struct proxy **out, struct err *err)
     return 0;
 }
 
-void proxy_stop(struct proxy *proxy)
+void proxy_cancel(struct proxy *proxy)
 {
     if (proxy == NULL)
         return;
@@ -224,7 +232,18 @@ void proxy_stop(struct proxy *proxy)
     pthread_cond_broadcast(&proxy->wake);
     pthread_mutex_unlock(&proxy->lock);
     for (size_t i = 0; i < proxy->thread_count; i++)
-        pthread_join(proxy->threads[i], NULL);
+        http_client_cancel(proxy->threads[i].client);
+}
+
+void proxy_stop(struct proxy *proxy)
+{
+    if (proxy == NULL)
+        return;
+    proxy_cancel(proxy);
+    for (size_t i = 0; i < proxy->thread_count; i++) {
+        pthread_join(proxy->threads[i].thread, NULL);
+        http_client_free(proxy->threads[i].client);
+    }
     pthread_cond_destroy(&proxy->wake);
     pthread_mutex_destroy(&proxy->lock);
     free(proxy->socket_path);

@@ -19,7 +19,10 @@ int proxy_start(const char *socket_path, struct proxy **out, struct err *err);
 /* Routes for a listener whose context is the proxy. */
 extern const struct http_route proxy_routes[];
 
-/* Finishes what waits. Stop the listener first: it may still hand over requests. NULL is fine. */
+/* What waits is answered 503, and what is under way within about a second. NULL is fine. */
+void proxy_cancel(struct proxy *proxy);
+
+/* Cancels and frees. Stop the listener first: it may still hand over requests. NULL is fine. */
 void proxy_stop(struct proxy *proxy);
 
 #endif

@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "adapters/core_http.h"
+#include "gateway/bell.h"
 #include "gateway/channels.h"
 #include "gateway/command.h"
 #include "gateway/core_process.h"
 #include "gateway/gateway.h"
+#include "gateway/http.h"
 #include "gateway/intake.h"
 #include "gateway/listeners.h"
 #include "gateway/log.h"
@@ -30,13 +32,21 @@
 
 enum {
     SERVE_PATH_MAX = 4096,
-    SERVE_LOOK_MS = 500,                /* between looks at the children */
-    SERVE_STOP_MS = 9 * 1000,           /* a stop takes no longer than 10 s, whatever hangs */
-    SERVE_REQUESTS_MS = 4 * 1000,       /* of these, for requests in flight */
+    SERVE_KEPT_MAX = 64 * 1024,
+    SERVE_LOOK_MS = 500, /* between looks at the children */
+    /* A stop takes no longer than 10 s, whatever hangs; of these, requests, polls and notices in
+     * hand may take: */
+    SERVE_STOP_MS = 9 * 1000,
+    SERVE_REQUESTS_MS = 3 * 1000,
+    SERVE_POLLS_MS = 4 * 1000,
+    SERVE_NOTICES_MS = 5 * 1000,
     SERVE_EXPIRE_MS = 3600 * 1000,      /* between erasures of what has outlived its time */
     SERVE_ACK_KEYS = 64 * 1024,         /* addresses remembered for the cap on acknowledgements */
     SERVE_WATCHDOG_STALL_MS = 30 * 1000 /* a transaction this old: the disk hangs */
 };
+
+/* How the listening sockets are handed over to the new configuration. */
+#define SERVE_KEPT "KANAL_LISTENERS"
 
 /* The gateway process while it serves. */
 struct serve {
@@ -46,7 +56,8 @@ struct serve {
     struct core_http_settings core_http;
     struct updates *updates;
     struct listeners *listeners;
-    int lock; /* of the state folder */
+    int lock;         /* of the state folder */
+    struct buf *kept; /* the listening sockets, for the next configuration; NULL: closed */
     bool key_created, vault_created;
     int64_t expired_ms;
 };
@@ -177,6 +188,19 @@ static void serve_settings(struct serve *serve)
     gateway->state = serve->command.state;
 }
 
+/* A notice needs its channel, a message in wakes both outboxes: what each looks at is there before
+ * its threads are. */
+static int serve_threads(struct serve *serve, struct err *err)
+{
+    struct gateway *gateway = &serve->gateway;
+    gateway->runners = channels_new(gateway);
+    if (outbox_start(gateway, &forward_duty, &gateway->forward, err) != 0 ||
+        outbox_start(gateway, &notify_duty, &gateway->notify, err) != 0 ||
+        updates_start(gateway, &serve->updates, err) != 0)
+        return -1;
+    return channels_start(gateway->runners, err);
+}
+
 static int serve_start(struct serve *serve, struct err *err)
 {
     struct gateway *gateway = &serve->gateway;
@@ -187,55 +211,71 @@ static int serve_start(struct serve *serve, struct err *err)
         notice_texts_load(gateway->city->templates, &gateway->texts, err) != 0 ||
         serve_lock(serve, err) != 0 || serve_keys(serve, err) != 0 ||
         serve_queue(serve, err) != 0 || serve_workers(serve, err) != 0 ||
-        serve_core(serve, err) != 0 ||
-        outbox_start(gateway, &forward_duty, &gateway->forward, err) != 0 ||
-        outbox_start(gateway, &notify_duty, &gateway->notify, err) != 0 ||
-        updates_start(gateway, &serve->updates, err) != 0 ||
-        channels_start(gateway, &gateway->runners, err) != 0)
+        serve_core(serve, err) != 0 || serve_threads(serve, err) != 0)
         return -1;
-    return listeners_start(gateway, serve->core, &serve->listeners, err);
+    int result = listeners_start(gateway, serve->core, &serve->listeners, err);
+    http_inherit(NULL);
+    return result;
 }
 
 /* If something hangs in spite of its own time-outs, the process ends all the same: what is not
  * acknowledged is offered again, what was leased is leased again. */
 static void *serve_last_resort(void *context)
 {
-    (void)context;
-    const struct timespec pause = {.tv_sec = SERVE_STOP_MS / 1000};
-    nanosleep(&pause, NULL);
+    struct bell *stopped = context;
+    if (!bell_sleep(stopped, SERVE_STOP_MS, NULL))
+        return NULL;
     log_event_word(LOG_STOPPED, NULL, "last_resort", NULL);
-    _exit(0);
+    _exit(COMMAND_AGAIN);
 }
 
-static void serve_wait_requests(struct serve *serve)
+static void serve_wait_requests(struct serve *serve, int64_t until_ms)
 {
-    int64_t until_ms = clock_ms() + SERVE_REQUESTS_MS;
     const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
     while (listeners_busy(serve->listeners) > 0 && clock_ms() < until_ms)
         nanosleep(&pause, NULL);
 }
 
-/* In the reverse order of the start; every part bears not having been started. */
-static void serve_stop(struct serve *serve)
+/* Nothing new comes in, and what is in hand gets some time. False: a thread hangs in a library that
+ * cannot be interrupted (a mail server's answer, a name to be resolved). */
+static bool serve_calm(struct serve *serve)
 {
     struct gateway *gateway = &serve->gateway;
-    pthread_t last_resort;
-    struct err ignored = ERR_INIT;
-    process_thread(&last_resort, serve_last_resort, NULL, &ignored);
+    int64_t now_ms = clock_ms();
     atomic_store(&gateway->stopping, true);
     listeners_drain(serve->listeners);
     channels_halt(gateway->runners);
-    serve_wait_requests(serve);
-    listeners_stop(serve->listeners);
+    updates_halt(serve->updates);
+    outbox_halt(gateway->forward);
+    outbox_halt(gateway->notify);
+    serve_wait_requests(serve, now_ms + SERVE_REQUESTS_MS);
+    listeners_cancel(serve->listeners);
+    worker_pool_cancel(gateway->pool);
+    bool polls = channels_wait(gateway->runners, now_ms + SERVE_POLLS_MS);
+    listeners_stop(serve->listeners, serve->kept);
     updates_stop(serve->updates);
-    outbox_stop(gateway->forward);
-    outbox_stop(gateway->notify);
+    bool forwards = outbox_stop(gateway->forward, now_ms + SERVE_NOTICES_MS);
+    bool notices = outbox_stop(gateway->notify, now_ms + SERVE_NOTICES_MS);
+    return polls && forwards && notices;
+}
+
+/* In the reverse order of the start; every part bears not having been started. With calm false only
+ * what must not be cut off is ended: the thread that hangs may still use the rest, until the
+ * process ends under it. */
+static void serve_release(struct serve *serve, bool calm)
+{
+    struct gateway *gateway = &serve->gateway;
     worker_pool_stop(gateway->pool);
+    committer_halt(gateway->committer);
+    core_process_stop(serve->core);
+    if (!calm) {
+        queue_close(gateway->queue);
+        return;
+    }
     committer_stop(gateway->committer);
     channels_free(gateway->runners);
     if (gateway->core_kind != NULL)
         gateway->core_kind->close(gateway->core_state);
-    core_process_stop(serve->core);
     queue_close(gateway->queue);
     vault_client_stop(gateway->vault);
     seal_close(gateway->seal);
@@ -243,8 +283,26 @@ static void serve_stop(struct serve *serve)
     limiter_free(gateway->ack_limit);
     gate_free(gateway->gate);
     free(gateway->channels);
-    pthread_cancel(last_resort);
-    pthread_join(last_resort, NULL);
+    command_end(&serve->command);
+    if (serve->lock >= 0)
+        close(serve->lock);
+}
+
+/* Ends everything within SERVE_STOP_MS. False: a thread goes on, the process must end at once. */
+static bool serve_stop(struct serve *serve)
+{
+    pthread_t last_resort;
+    struct bell stopped;
+    struct err ignored = ERR_INIT; /* then there is none */
+    bell_init(&stopped);
+    bool watched = process_thread(&last_resort, serve_last_resort, &stopped, &ignored) == 0;
+    bool calm = serve_calm(serve);
+    serve_release(serve, calm);
+    bell_stop(&stopped);
+    if (watched)
+        pthread_join(last_resort, NULL);
+    bell_release(&stopped);
+    return calm;
 }
 
 static void serve_greet(const struct serve *serve)
@@ -296,9 +354,11 @@ static bool serve_reload_good(struct serve *serve)
     struct buf mistakes = BUF_INIT(SETTINGS_MISTAKES_MAX);
     struct err err = ERR_INIT;
     bool good = settings_load(serve->command.config_path, &config, &mistakes, &err) == 0;
-    if (good)
+    if (good) {
+        good = listeners_check(serve->gateway.http, settings_http(&config), &err) == 0;
         config_release(&config);
-    else
+    }
+    if (!good)
         log_event(LOG_RELOAD_REFUSED, NULL, -1, &err);
     buf_release(&mistakes);
     return good;
@@ -331,22 +391,46 @@ static void serve_signals(sigset_t *signals)
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* The same process, begun again: what the new configuration says holds from the first line. */
-static int serve_again(int argc, char **argv)
+/* The same process, begun again: what the new configuration says holds from the first line, and
+ * whoever connected meanwhile is served by it. */
+static int serve_again(const struct serve *serve, int argc, char **argv)
 {
     log_event(LOG_RELOADED, NULL, -1, NULL);
     char **again = mem_calloc((size_t)argc + 2, sizeof *again);
     again[0] = mem_strdup("kanal");
     memcpy(again + 1, argv, (size_t)argc * sizeof *again);
+    setenv(SERVE_KEPT, serve->kept->data, 1);
     execv("/proc/self/exe", again);
     return COMMAND_AGAIN;
 }
 
-int command_serve(int argc, char **argv)
+/* Serves; true: a new configuration is to be taken. */
+static bool serve_run(struct serve *serve, int *status)
 {
-    struct serve serve = {.lock = -1};
     struct err err = ERR_INIT;
     sigset_t signals;
+    umask(0077);
+    serve_signals(&signals);
+    http_inherit(getenv(SERVE_KEPT));
+    if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
+        serve_start(serve, &err) != 0) {
+        *status = command_fail("cannot serve", &err);
+        return false;
+    }
+    serve_greet(serve);
+    log_event(LOG_STARTED, NULL, -1, NULL);
+    sd_notify(0, "READY=1");
+    bool again = serve_loop(serve, &signals);
+    sd_notify(0, again ? "RELOADING=1" : "STOPPING=1");
+    log_event(LOG_STOPPING, NULL, -1, NULL);
+    *status = COMMAND_DONE;
+    return again;
+}
+
+int command_serve(int argc, char **argv)
+{
+    struct buf kept = BUF_INIT(SERVE_KEPT_MAX);
+    struct serve serve = {.lock = -1};
     int status = command_start(&serve.command, serve_usage, argc, argv);
     if (status == -1 && serve.command.argument_count != 0)
         status = command_usage(&serve.command);
@@ -354,25 +438,16 @@ int command_serve(int argc, char **argv)
         command_end(&serve.command);
         return status;
     }
-    umask(0077);
-    serve_signals(&signals);
-    bool again = false;
-    if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
-        serve_start(&serve, &err) != 0) {
-        status = command_fail("cannot serve", &err);
-    } else {
-        serve_greet(&serve);
-        log_event(LOG_STARTED, NULL, -1, NULL);
-        sd_notify(0, "READY=1");
-        again = serve_loop(&serve, &signals);
-        sd_notify(0, again ? "RELOADING=1" : "STOPPING=1");
-        log_event(LOG_STOPPING, NULL, -1, NULL);
-        status = COMMAND_DONE;
-    }
-    serve_stop(&serve);
-    log_event(LOG_STOPPED, NULL, -1, NULL);
-    command_end(&serve.command);
-    if (serve.lock >= 0)
-        close(serve.lock);
-    return again ? serve_again(argc, argv) : status;
+    bool again = serve_run(&serve, &status);
+    if (again)
+        serve.kept = &kept;
+    bool calm = serve_stop(&serve);
+    if (status == COMMAND_DONE)
+        log_event(LOG_STOPPED, NULL, -1, NULL);
+    if (again)
+        status = serve_again(&serve, argc, argv);
+    if (!calm)
+        _exit(status);
+    buf_release(&kept);
+    return status;
 }

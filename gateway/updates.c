@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/updates.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "adapters/signature.h"
 #include "gateway/backoff.h"
+#include "gateway/bell.h"
 #include "gateway/log.h"
 #include "gateway/outbox.h"
 #include "gateway/process.h"
@@ -24,9 +24,7 @@ struct updates {
     struct gateway *gateway;
     void *core_state; /* a handle of its own: a core's handle belongs to one thread */
     pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stopping;
+    struct bell bell;
 };
 
 /* The day as the core says it; today when it does not say one we can read. */
@@ -175,6 +173,8 @@ static int updates_fetch(struct updates *updates, size_t *n, struct err *err)
     if (queue_cursor_get(gateway->queue, UPDATES_CHANNEL, UPDATES_CURSOR, &cursor, err) >= 0)
         result =
             gateway->core_kind->updates(updates->core_state, cursor.data, &list, n, &next, err);
+    if (result == 0 && next.overflow)
+        result = err_set(err, ERR_PERMANENT, "cannot read updates: the cursor is too long");
     if (result == 0 && *n > 0) {
         struct updates_page *page = updates_page_new(gateway, list, *n, next.data);
         result = commit_wait(gateway->committer, page->group, page->group_count, err);
@@ -189,19 +189,6 @@ static int updates_fetch(struct updates *updates, size_t *n, struct err *err)
     return result;
 }
 
-static bool updates_wait(struct updates *updates, int64_t ms)
-{
-    int64_t until_ms = clock_ms() + ms;
-    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-    pthread_mutex_lock(&updates->lock);
-    int waited = 0;
-    while (!updates->stopping && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&updates->wake, &updates->lock, &until);
-    bool stopping = updates->stopping;
-    pthread_mutex_unlock(&updates->lock);
-    return !stopping;
-}
-
 static void *updates_thread(void *context)
 {
     struct updates *updates = context;
@@ -209,7 +196,7 @@ static void *updates_thread(void *context)
     int failures = 0;
     size_t n = 0;
     /* A full page means there is more: no pause then. */
-    while (updates_wait(updates, n == CORE_UPDATES_MAX ? 0 : interval_ms)) {
+    while (bell_sleep(&updates->bell, n == CORE_UPDATES_MAX ? 0 : interval_ms, NULL)) {
         struct err err = ERR_INIT;
         n = 0;
         if (updates_fetch(updates, &n, &err) == 0) {
@@ -219,46 +206,49 @@ static void *updates_thread(void *context)
         }
         failures++;
         n = 0;
-        if (failures > 1) /* one miss is a restart of the core */
+        if (failures > 1 && !bell_stopped(&updates->bell)) /* one miss is a restart of the core */
             log_event(LOG_UPDATES_FAILED, NULL, failures, &err);
         interval_ms = backoff_ms(failures, err.retry_after_s, 0) / 10;
     }
     return NULL;
 }
 
+static void updates_free(struct updates *updates)
+{
+    updates->gateway->core_kind->close(updates->core_state);
+    bell_release(&updates->bell);
+    free(updates);
+}
+
 int updates_start(struct gateway *gateway, struct updates **out, struct err *err)
 {
     struct updates *updates = mem_calloc(1, sizeof *updates);
     updates->gateway = gateway;
-    pthread_mutex_init(&updates->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&updates->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    bell_init(&updates->bell);
     if (gateway->core_kind->open(gateway->core_options, &updates->core_state, err) != 0 ||
         process_thread(&updates->thread, updates_thread, updates, err) != 0) {
-        gateway->core_kind->close(updates->core_state);
-        free(updates);
+        updates_free(updates);
         return -1;
     }
     *out = updates;
     return 0;
 }
 
+void updates_halt(struct updates *updates)
+{
+    if (updates == NULL)
+        return;
+    bell_stop(&updates->bell);
+    updates->gateway->core_kind->cancel(updates->core_state);
+}
+
 void updates_stop(struct updates *updates)
 {
     if (updates == NULL)
         return;
-    pthread_mutex_lock(&updates->lock);
-    updates->stopping = true;
-    pthread_cond_signal(&updates->wake);
-    pthread_mutex_unlock(&updates->lock);
+    updates_halt(updates);
     pthread_join(updates->thread, NULL);
-    updates->gateway->core_kind->close(updates->core_state);
-    pthread_cond_destroy(&updates->wake);
-    pthread_mutex_destroy(&updates->lock);
-    free(updates);
+    updates_free(updates);
 }
 
 static void updates_answer(struct http_exchange *exchange, int status, json_t *model)

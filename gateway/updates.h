@@ -14,6 +14,8 @@
 struct updates;
 
 int updates_start(struct gateway *gateway, struct updates **out, struct err *err);
+/* Cuts off the question under way. Any thread until updates_stop(); NULL is fine. */
+void updates_halt(struct updates *updates);
 void updates_stop(struct updates *updates);
 
 /* The signed endpoint; context is the gateway. 200 {"applied": n}, 401, 422. */

@@ -2,6 +2,7 @@
 /* The line in front of the slots: first come, first served, bounded by count and by bytes. */
 #include "gateway/worker_pool.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "gateway/process.h"
@@ -33,6 +34,7 @@ struct worker_pool {
     unsigned started, failed; /* slots */
     struct err failure;       /* of the first that failed */
     atomic_ulong replaced;
+    atomic_bool cancelled;
     struct worker_seat *seats;
     unsigned seat_count;
 };
@@ -86,7 +88,8 @@ static void *pool_run(void *context)
         pool_do(seat, job);
         /* A lost worker is replaced before the next message waits for it; failing that, then. */
         err_clear(&err);
-        worker_slot_start(&seat->slot, &err);
+        if (!atomic_load(&seat->pool->cancelled))
+            worker_slot_start(&seat->slot, &err);
     }
     worker_slot_stop(&seat->slot);
     return NULL;
@@ -110,11 +113,12 @@ static struct worker_pool *pool_new(unsigned slots, size_t queue_max, size_t que
     pool->queue_max = queue_max;
     pool->queue_bytes_max = queue_bytes_max;
     atomic_init(&pool->replaced, 0);
+    atomic_init(&pool->cancelled, false);
     pool->seat_count = pool_seats(slots);
     pool->seats = mem_calloc(pool->seat_count, sizeof *pool->seats);
     for (unsigned i = 0; i < pool->seat_count; i++) {
         pool->seats[i].pool = pool;
-        worker_slot_init(&pool->seats[i].slot, &pool->replaced);
+        worker_slot_init(&pool->seats[i].slot, &pool->replaced, &pool->cancelled);
     }
     return pool;
 }
@@ -204,6 +208,19 @@ size_t worker_pool_pids(struct worker_pool *pool, int *pids, size_t max)
             pids[n++] = pid;
     }
     return n;
+}
+
+void worker_pool_cancel(struct worker_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    atomic_store(&pool->cancelled, true);
+    for (unsigned i = 0; i < pool->seat_count; i++) {
+        /* A worker may be reaped in between; its number is not given again that soon. */
+        pid_t pid = atomic_load(&pool->seats[i].slot.pid);
+        if (pid > 0)
+            kill(pid, SIGKILL);
+    }
 }
 
 void worker_pool_stop(struct worker_pool *pool)

@@ -67,6 +67,10 @@ unsigned long worker_pool_replaced(struct worker_pool *pool);
 /* Process ids of the workers, for tests; up to max. Returns how many. */
 size_t worker_pool_pids(struct worker_pool *pool, int *pids, size_t max);
 
+/* Ends the waiting: workers are killed, and what has not been done is "unavailable"; so is all that
+ * is submitted later. NULL is fine. */
+void worker_pool_cancel(struct worker_pool *pool);
+
 /* Finishes what was submitted (done called for all), stops workers, frees. NULL is fine. */
 void worker_pool_stop(struct worker_pool *pool);
 

@@ -61,11 +61,13 @@ struct slot_unit {
     void *context;
 };
 
-void worker_slot_init(struct worker_slot *slot, atomic_ulong *replaced)
+void worker_slot_init(struct worker_slot *slot, atomic_ulong *replaced,
+                      const atomic_bool *cancelled)
 {
     atomic_init(&slot->pid, 0);
     slot->socket = -1;
     slot->replaced = replaced;
+    slot->cancelled = cancelled;
     buf_init(&slot->out, WORKER_PARSE_MAX);
 }
 
@@ -185,7 +187,7 @@ static enum slot_failure slot_ready(struct worker_slot *slot)
         struct err err = ERR_INIT;
         if (worker_slot_start(slot, &err) == 0)
             return SLOT_DONE;
-        if (clock_ms() >= deadline_ms) {
+        if (clock_ms() >= deadline_ms || atomic_load(slot->cancelled)) {
             log_event_word(LOG_WORKER_REPLACED, NULL, "not_started", &err);
             return SLOT_UNAVAILABLE;
         }
@@ -250,7 +252,8 @@ static enum slot_failure slot_do(struct worker_slot *slot, const struct slot_uni
             unit->forget(unit->context);
         bool again =
             failure == SLOT_KILLED || failure == SLOT_CRASHED || (failure == SLOT_MEMORY && !fresh);
-        if (!again || tries[failure]++ > 0 || clock_ms() >= unit->deadline_ms)
+        if (!again || tries[failure]++ > 0 || clock_ms() >= unit->deadline_ms ||
+            atomic_load(slot->cancelled))
             return failure;
     }
 }
@@ -306,6 +309,13 @@ static int slot_take_parsed(void *context, const struct frame *frame, struct err
     }
 }
 
+/* Nobody looked at it: the source offers it again. */
+static void slot_unavailable(struct worker_result *result)
+{
+    result->failure = slot_words[SLOT_UNAVAILABLE];
+    err_set(&result->err, ERR_TRANSIENT, "no worker can be started");
+}
+
 static void slot_parse(struct worker_slot *slot, const struct inbound *in,
                        struct worker_result *result)
 {
@@ -338,7 +348,7 @@ static void slot_parse(struct worker_slot *slot, const struct inbound *in,
     if (failure == SLOT_LIED)
         result->err = err;
     if (failure == SLOT_UNAVAILABLE)
-        err_set(&result->err, ERR_TRANSIENT, "no worker can be started");
+        slot_unavailable(result);
 }
 
 /* --- Photos --- */
@@ -425,12 +435,18 @@ void worker_slot_work(struct worker_slot *slot, const struct inbound *in,
                       struct worker_result *result)
 {
     *result = (struct worker_result){.records = NULL};
-    slot_parse(slot, in, result);
+    if (!atomic_load(slot->cancelled))
+        slot_parse(slot, in, result);
     int64_t deadline_ms = clock_ms() + WORKER_PHOTOS_MS;
     for (size_t i = 0; i < result->count; i++) {
         struct report *report = &result->records[i].report;
         for (size_t j = 0; j < report->attachment_count; j++)
             slot_clean(slot, report, &report->attachments[j], deadline_ms);
+    }
+    /* Whatever a worker that was killed for the stop left undone is nobody's fault. */
+    if (atomic_load(slot->cancelled)) {
+        err_clear(&result->err);
+        slot_unavailable(result);
     }
     if (result->failure != NULL)
         worker_result_release(result);

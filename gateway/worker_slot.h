@@ -20,16 +20,18 @@ struct worker_slot {
     uint64_t cpu_limit_s; /* as set on the process */
     unsigned units;       /* this process has done */
     struct buf out;
-    atomic_ulong *replaced; /* the pool's count */
+    atomic_ulong *replaced;       /* the pool's count */
+    const atomic_bool *cancelled; /* the pool's: nothing more is tried */
 };
 
-void worker_slot_init(struct worker_slot *slot, atomic_ulong *replaced);
+void worker_slot_init(struct worker_slot *slot, atomic_ulong *replaced,
+                      const atomic_bool *cancelled);
 
 /* Starts a worker unless there is one. -1 ERR_CONFIG (it says it cannot work), ERR_TRANSIENT. */
 int worker_slot_start(struct worker_slot *slot, struct err *err);
 
 /* Makes all of in: records parsed, then each photo cleaned. Fills *result, records owned by the
- * caller (worker_result_release()). */
+ * caller (worker_result_release()). Cancelled before the end: "unavailable". */
 void worker_slot_work(struct worker_slot *slot, const struct inbound *in,
                       struct worker_result *result);
 
