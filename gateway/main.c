@@ -3,6 +3,8 @@
  * help. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "config/suggest.h"
 #include "gateway/command.h"
@@ -80,8 +82,17 @@ static int run(int argc, char **argv)
     return refuse(argv[1]);
 }
 
+/* Citizens' words, addresses and keys pass through the memory of every command: none of it goes
+ * into a core dump, nor to whoever else runs as the same user. */
+static void forbid_dumps(void)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
 int main(int argc, char **argv)
 {
+    forbid_dumps();
     int status = run(argc, argv);
     if (fflush(stdout) != 0 && status == COMMAND_DONE)
         status = COMMAND_REFUSED; /* what was asked for did not reach its reader */
