@@ -76,6 +76,7 @@ static void open_channel(const char *categories, const char *story_min, int resu
 static void close_channel(void)
 {
     void *settings = (void *)(uintptr_t)channel.settings;
+    channel.adapter->close(&channel);
     option_release(channel.adapter->options, settings);
     free(settings);
 }
