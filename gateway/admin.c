@@ -12,7 +12,6 @@
 
 enum {
     ADMIN_METRICS_MAX = 4 * 1024 * 1024,
-    ADMIN_DISK_MIN = 256 * 1024 * 1024, /* below this a flood's photos no longer fit */
     CONTROL_BODY_MAX = 4096,
 };
 
@@ -34,13 +33,6 @@ static void admin_healthz(void *context, struct http_exchange *exchange)
     buf_release(&text);
 }
 
-static bool admin_disk_ok(struct gateway *gateway)
-{
-    struct statvfs disk;
-    return statvfs(gateway->state, &disk) == 0 &&
-           disk.f_bavail >= (unsigned long)ADMIN_DISK_MIN / disk.f_frsize;
-}
-
 /* Whether a message offered now would be taken. Failing channels do not count: the rest works. */
 static void admin_readyz(void *context, struct http_exchange *exchange)
 {
@@ -53,7 +45,7 @@ static void admin_readyz(void *context, struct http_exchange *exchange)
     } checks[] = {
         {"queue", queue_stats(gateway->queue, &stats, &err) == 0},
         {"vault", vault_client_pid(gateway->vault) != 0},
-        {"disk", admin_disk_ok(gateway)},
+        {"disk", !atomic_load(&gateway->disk_short)},
         {"intake", gate_count(gateway->gate) < (size_t)gateway->settings->queue_max},
     };
     struct buf text = BUF_INIT(1024);
@@ -84,6 +76,10 @@ static void admin_gauges(struct gateway *gateway, struct buf *out)
     }
     metrics_gauge(out, "kanal_intake_messages", "messages on their way in",
                   (int64_t)gate_count(gateway->gate));
+    struct statvfs disk;
+    if (statvfs(gateway->state, &disk) == 0)
+        metrics_gauge(out, "kanal_disk_free_bytes", "room on the disk of the state folder",
+                      (int64_t)(disk.f_bavail * disk.f_frsize));
     metrics_gauge(out, "kanal_channels_failing", "channels whose last try failed",
                   (int64_t)channels_failing(gateway));
 }

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "adapters/http_client.h"
 #include "gateway/process.h"
@@ -96,6 +99,19 @@ bool command_id(const struct command *command, int i, char id[static REPORT_ID_S
         return false;
     }
     return true;
+}
+
+bool command_gateway_runs(const struct command *command)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int len =
+        snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", command->state);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool runs = fd >= 0 && len < (int)sizeof address.sun_path &&
+                connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close(fd);
+    return runs;
 }
 
 static int command_answered(const struct http_client_answer *answer)

@@ -42,6 +42,9 @@ int command_open(struct command *command);
 
 void command_end(struct command *command);
 
+/* Whether a gateway serves this state now. */
+bool command_gateway_runs(const struct command *command);
+
 /* Asks the running gateway. Returns an exit status; prints the gateway's reason on stderr. Takes
  * body. */
 int command_control(struct command *command, const char *path, json_t *body);

@@ -12,7 +12,8 @@
 static const char channels_usage[] =
     "usage: kanal channels [-c FILE] [--state DIR] [--json]\n"
     "Prints the health of every configured channel: state, last success, last message, how many\n"
-    "messages wait upstream (lag), next try and why it fails. At most five seconds old.\n";
+    "messages wait upstream (lag), next try and why it fails. At most five seconds old; state\n"
+    "'down': the gateway does not run, the rest is what it last knew.\n";
 
 static const char audit_usage[] =
     "usage: kanal audit [-c FILE] [--state DIR] [--json]\n"
@@ -49,22 +50,22 @@ static const char *channels_text(const json_t *health, const char *name, const c
     return text != NULL ? text : missing;
 }
 
-static void channels_print(const char *id, const char *type, const json_t *health)
+static void channels_print(const char *id, const char *type, const json_t *health, bool runs)
 {
     int64_t now_ms = clock_wall_ms();
     char success[24], message[24], next[24], lag[24] = "-";
     channels_ago(channels_number(health, "last_success_ms"), now_ms, success);
     channels_ago(channels_number(health, "last_message_ms"), now_ms, message);
-    channels_ago(channels_number(health, "next_try_ms"), now_ms, next);
+    channels_ago(runs ? channels_number(health, "next_try_ms") : 0, now_ms, next);
     if (health != NULL && channels_number(health, "lag") >= 0)
         snprintf(lag, sizeof lag, "%" PRId64, channels_number(health, "lag"));
     printf("%-20s %-10s %-8s %-12s %-12s %6s %8" PRId64 " %8" PRId64 " %-8s %s\n", id, type,
-           channels_text(health, "state", "unknown"), success, message, lag,
+           runs ? channels_text(health, "state", "unknown") : "down", success, message, lag,
            channels_number(health, "accepted"), channels_number(health, "quarantined"), next,
            channels_text(health, "why", ""));
 }
 
-static int channels_one(struct command *command, const struct config_section *section)
+static int channels_one(struct command *command, const struct config_section *section, bool runs)
 {
     struct buf text = BUF_INIT(QUEUE_TEXT_MAX);
     struct err err = ERR_INIT;
@@ -77,12 +78,13 @@ static int channels_one(struct command *command, const struct config_section *se
         json_t *model = health != NULL ? json_incref(health) : json_object();
         json_object_set_new(model, "channel", json_string(section->name));
         json_object_set_new(model, "type", json_string(section->type));
+        json_object_set_new(model, "running", json_boolean(runs));
         char *line = json_dumps(model, JSON_COMPACT);
         puts(line);
         free(line);
         json_decref(model);
     } else {
-        channels_print(section->name, section->type, health);
+        channels_print(section->name, section->type, health, runs);
     }
     json_decref(health);
     buf_release(&text);
@@ -93,9 +95,12 @@ int command_channels(int argc, char **argv)
 {
     struct command command;
     int status = command_start(&command, channels_usage, argc, argv);
+    if (status == -1 && command.argument_count != 0)
+        status = command_usage(&command);
     if (status == -1)
         status = command_open(&command);
     if (status == -1) {
+        bool runs = command_gateway_runs(&command);
         status = COMMAND_DONE;
         if (!command.json)
             printf("%-20s %-10s %-8s %-12s %-12s %6s %8s %8s %-8s %s\n", "CHANNEL", "TYPE", "STATE",
@@ -104,7 +109,7 @@ int command_channels(int argc, char **argv)
         size_t n = 0;
         while (status == COMMAND_DONE &&
                (section = settings_channel_next(&command.config, &n)) != NULL)
-            status = channels_one(&command, section);
+            status = channels_one(&command, section, runs);
     }
     command_end(&command);
     return status;
@@ -114,6 +119,8 @@ int command_audit(int argc, char **argv)
 {
     struct command command;
     int status = command_start(&command, audit_usage, argc, argv);
+    if (status == -1 && command.argument_count != 0)
+        status = command_usage(&command);
     if (status == -1) {
         struct buf dir = BUF_INIT(4096);
         buf_addf(&dir, "%s/vault", command.state);

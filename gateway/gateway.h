@@ -47,6 +47,7 @@ struct gateway {
     struct channel *channels; /* in the order of the configuration */
     size_t channel_count;
     atomic_bool stopping;
+    atomic_bool disk_short; /* nothing new is taken in: what is left is for what is in hand */
 };
 
 /* The channel with that id, or NULL. */

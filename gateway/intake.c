@@ -143,6 +143,9 @@ static void intake_count(const struct submission *submission)
     const char *channel = submission->intake->channel->id;
     for (size_t i = 0; i < submission->count; i++) {
         const struct receipt *receipt = &submission->receipts[i];
+        /* A replay that fails is no second message in quarantine. */
+        if (submission->replay_id[0] != '\0' && receipt->outcome != RECEIPT_ACCEPTED)
+            continue;
         enum metric metric = intake_outcome_metrics[receipt->outcome];
         if (receipt->outcome == RECEIPT_ACCEPTED && receipt->kind == REPORT_FOLLOWUP)
             metric = METRIC_FOLLOWUPS;
@@ -259,13 +262,16 @@ static void submission_quarantine(struct submission *submission, const struct in
                                   const char *reason)
 {
     struct gateway *gateway = submission->intake->gateway;
-    submission_allocate(submission, 1);
-    log_event(LOG_QUARANTINED, in->channel_id, -1, NULL);
     struct err err = ERR_INIT;
-    /* A replay that fails again changes nothing: the entry is in quarantine already. */
-    if (submission->replay_id[0] == '\0' &&
-        entry_make_quarantine(gateway, in, reason, &submission->entries[0], &err) != 0)
-        submission->entries[0].op.entry = NULL;
+    submission_allocate(submission, 1);
+    if (submission->replay_id[0] != '\0') {
+        /* A replay that fails again changes nothing: the entry is in quarantine already. */
+        submission->receipts[0].outcome = RECEIPT_QUARANTINED;
+    } else {
+        log_event(LOG_QUARANTINED, in->channel_id, -1, NULL);
+        if (entry_make_quarantine(gateway, in, reason, &submission->entries[0], &err) != 0)
+            submission->entries[0].op.entry = NULL;
+    }
     submission_commit(submission);
 }
 
@@ -327,8 +333,11 @@ static struct submission *submission_new(struct intake *intake, size_t bytes, st
 {
     struct gateway *gateway = intake->gateway;
     metrics_add(METRIC_OFFERED, intake->channel->id, 1);
-    if (!gate_enter(gateway->gate, bytes, !intake->request)) {
-        err_set(err, ERR_TRANSIENT, "too many messages are on their way in");
+    bool scarce = atomic_load(&gateway->disk_short);
+    if (scarce || !gate_enter(gateway->gate, bytes, !intake->request)) {
+        metrics_add(METRIC_FAILED, intake->channel->id, 1);
+        err_set(err, ERR_TRANSIENT, "%s",
+                scarce ? "the disk is nearly full" : "too many messages are on their way in");
         return NULL;
     }
     struct submission *submission = mem_calloc(1, sizeof *submission);
@@ -369,7 +378,6 @@ int intake_submit(struct intake *intake, struct inbound *msg, struct err *err)
 {
     struct submission *submission = submission_new(intake, msg->raw_len, err);
     if (submission == NULL) {
-        metrics_add(METRIC_FAILED, intake->channel->id, 1);
         inbound_release(msg);
         return -1;
     }
@@ -424,6 +432,19 @@ static void replay_settled(void *context, const struct receipt *receipts, size_t
     pthread_mutex_unlock(&replay->lock);
 }
 
+/* Only what waits in quarantine is opened. */
+static int replay_check(struct gateway *gateway, const char *report_id, struct err *err)
+{
+    struct queue_report report;
+    int found = queue_report_get(gateway->queue, report_id, &report, err);
+    if (found < 0)
+        return -1;
+    bool waits = found == 1 && report.kind == QUEUE_QUARANTINE;
+    if (found == 1)
+        queue_report_release(&report);
+    return waits ? 0 : err_set(err, ERR_PERMANENT, "no message in quarantine has that ID");
+}
+
 /* Fetches the sealed original and has the vault open it: an entry in its audit log. */
 static int replay_open(struct gateway *gateway, const char *report_id, struct inbound *in,
                        struct err *err)
@@ -465,17 +486,27 @@ static int replay_run(struct gateway *gateway, const char *report_id, struct inb
     pthread_cond_destroy(&replay.wake);
     pthread_mutex_destroy(&replay.lock);
     free(channel_id);
-    if (replay.outcome == RECEIPT_ACCEPTED)
+    switch (replay.outcome) {
+    case RECEIPT_ACCEPTED:
         return 0;
-    if (replay.outcome == RECEIPT_KNOWN)
+    case RECEIPT_KNOWN:
+    case RECEIPT_CONFLICT:
         return err_set(err, ERR_PERMANENT, "the same message was accepted as another report");
+    case RECEIPT_FAILED:
+        return err_set(err, ERR_TRANSIENT, "the message could not be stored now");
+    case RECEIPT_QUARANTINED:
+    case RECEIPT_REFUSED:
+        break;
+    }
     return err_set(err, ERR_PERMANENT, "the message still cannot be normalized");
 }
 
 int intake_replay(struct gateway *gateway, const char *report_id, struct err *err)
 {
     struct inbound in = {.raw = NULL};
-    int result = replay_open(gateway, report_id, &in, err);
+    int result = replay_check(gateway, report_id, err);
+    if (result == 0)
+        result = replay_open(gateway, report_id, &in, err);
     if (result == 0)
         result = replay_run(gateway, report_id, &in, err);
     inbound_release(&in);

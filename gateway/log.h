@@ -46,6 +46,9 @@
     X(LOG_UPDATES_FAILED, "updates_failed", "warn", "the core's updates could not be read")        \
     X(LOG_UPDATE_UNKNOWN, "update_unknown", "warn",                                                \
       "the core reported a change of an unknown report")                                           \
+    X(LOG_DISK_SHORT, "disk_short", "error",                                                       \
+      "the state's disk is nearly full; nothing new is taken in")                                  \
+    X(LOG_DISK_RECOVERED, "disk_recovered", "info", "there is room on the state's disk again")     \
     X(LOG_HTTP_REFUSED, "http_refused", "warn", "a request was refused by a limit")
 
 #define LOG_ENUM(id, name, level, help) id,

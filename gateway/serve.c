@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ enum {
     SERVE_POLLS_MS = 4 * 1000,
     SERVE_NOTICES_MS = 5 * 1000,
     SERVE_EXPIRE_MS = 3600 * 1000,      /* between erasures of what has outlived its time */
+    SERVE_DISK_MIN = 32 * 1024 * 1024,  /* the write-ahead log may grow to that */
     SERVE_ACK_KEYS = 64 * 1024,         /* addresses remembered for the cap on acknowledgements */
     SERVE_WATCHDOG_STALL_MS = 30 * 1000 /* a transaction this old: the disk hangs */
 };
@@ -347,6 +349,17 @@ static void serve_expire(struct serve *serve)
     commit_wait(serve->gateway.committer, ops, 1, &ignored);
 }
 
+/* Below SERVE_DISK_MIN nothing new is taken in: forwarding, notices, cursors and erasing go on. */
+static void serve_watch_disk(struct serve *serve)
+{
+    struct statvfs disk;
+    if (statvfs(serve->command.state, &disk) != 0)
+        return;
+    bool scarce = (uint64_t)disk.f_bavail * disk.f_frsize < SERVE_DISK_MIN;
+    if (atomic_exchange(&serve->gateway.disk_short, scarce) != scarce)
+        log_event(scarce ? LOG_DISK_SHORT : LOG_DISK_RECOVERED, NULL, -1, NULL);
+}
+
 /* Whether a new configuration is good; the old one goes on when it is not. */
 static bool serve_reload_good(struct serve *serve)
 {
@@ -375,6 +388,7 @@ static bool serve_loop(struct serve *serve, const sigset_t *signals)
         if (signal == SIGHUP && serve_reload_good(serve))
             return true;
         core_process_watch(serve->core);
+        serve_watch_disk(serve);
         serve_expire(serve);
         if (committer_busy_ms(serve->gateway.committer) < SERVE_WATCHDOG_STALL_MS)
             sd_notify(0, "WATCHDOG=1");
@@ -417,6 +431,7 @@ static bool serve_run(struct serve *serve, int *status)
         *status = command_fail("cannot serve", &err);
         return false;
     }
+    serve_watch_disk(serve);
     serve_greet(serve);
     log_event(LOG_STARTED, NULL, -1, NULL);
     sd_notify(0, "READY=1");

@@ -175,15 +175,6 @@ static const struct option_spec notices_options[] = {
     {0},
 };
 
-static const struct option_spec vault_options[] = {
-    {.name = "key",
-     .type = OPTION_SECRET,
-     .offset = OF(vault_settings, key),
-     .help = "the vault's private key, 64 hexadecimal digits; without it STATE/vault/vault.key, "
-             "made at the first start"},
-    {0},
-};
-
 static const struct option_spec keys_options[] = {
     {.name = "key",
      .type = OPTION_SECRET,
@@ -220,7 +211,6 @@ static const struct config_kind settings_kinds[] = {
     FIXED(core, "The ticket store reports are forwarded to."),
     FIXED(city, "The city Kanal answers for."),
     FIXED(notices, "Answers to citizens."),
-    FIXED(vault, "The process that alone can open who wrote a report."),
     FIXED(keys, "The key of everything the gateway stores."),
     {.section = "channel",
      .named = true,
@@ -299,11 +289,6 @@ const struct city_settings *settings_city(const struct config *config)
 const struct notices_settings *settings_notices(const struct config *config)
 {
     return config_settings(config, "notices");
-}
-
-const struct vault_settings *settings_vault(const struct config *config)
-{
-    return config_settings(config, "vault");
 }
 
 const struct keys_settings *settings_keys(const struct config *config)

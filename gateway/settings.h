@@ -52,11 +52,6 @@ struct notices_settings {
     int64_t ack_window; /* seconds */
 };
 
-/* [vault] */
-struct vault_settings {
-    struct secret key;
-};
-
 /* [keys] */
 struct keys_settings {
     struct secret key;
@@ -74,7 +69,6 @@ const struct http_settings *settings_http(const struct config *config);
 const struct core_settings *settings_core(const struct config *config);
 const struct city_settings *settings_city(const struct config *config);
 const struct notices_settings *settings_notices(const struct config *config);
-const struct vault_settings *settings_vault(const struct config *config);
 const struct keys_settings *settings_keys(const struct config *config);
 
 /* The next channel section behind *n (start with 0), or NULL: its name, type and settings. */

@@ -88,24 +88,13 @@ static void check_city(const struct checking *checking, const void *settings)
     notice_texts_free(texts);
 }
 
-static void check_key(const struct checking *checking, const struct secret *secret)
+static void check_keys(const struct checking *checking, const void *settings)
 {
+    const struct secret *secret = &((const struct keys_settings *)settings)->key;
     unsigned char key[KEY_SIZE];
     if (secret->data != NULL && key_parse(secret->data, secret->len, key) != 0)
         check_add(checking, "key", "is no key, expected 64 hexadecimal digits");
     explicit_bzero(key, sizeof key);
-}
-
-static void check_vault(const struct checking *checking, const void *settings)
-{
-    const struct vault_settings *vault = settings;
-    check_key(checking, &vault->key);
-}
-
-static void check_keys(const struct checking *checking, const void *settings)
-{
-    const struct keys_settings *keys = settings;
-    check_key(checking, &keys->key);
 }
 
 static void check_gateway(const struct checking *checking, const void *settings)
@@ -127,8 +116,8 @@ static const struct {
     const char *section;
     void (*check)(const struct checking *checking, const void *settings);
 } checks[] = {
-    {"gateway", check_gateway}, {"http", check_http},   {"core", check_core},
-    {"city", check_city},       {"vault", check_vault}, {"keys", check_keys},
+    {"gateway", check_gateway}, {"http", check_http}, {"core", check_core},
+    {"city", check_city},       {"keys", check_keys},
 };
 
 void settings_check(const struct config *config, struct mistakes *mistakes)

@@ -10,6 +10,7 @@
 #include "adapters/http_client.h"
 #include "adapters/signature.h"
 #include "gateway/core/core.h"
+#include "gateway/settings.h"
 #include "normalize/mem.h"
 #include "normalize/report.h"
 
@@ -22,13 +23,14 @@ static const char usage[] =
     "       kanal core user list\n"
     "Officers' accounts of the reference core. add and passwd print the new password, once; the\n"
     "officer changes it on the page. passwd also enables a disabled account.\n"
-    "  --state DIR          the gateway's state folder, or the core's own (default: state)\n"
+    "  -c FILE              the gateway's configuration, which names its state folder\n"
+    "  --state DIR          the gateway's state folder, or the core's own (wins over -c)\n"
     "  --listen ADDRESS     where a core of its own listens, if not on its socket in DIR\n"
     "  --secret-file FILE   its secret, if not in DIR\n"
     "  --json               print one JSON object\n";
 
 struct users_command {
-    const char *state, *listen, *secret_file, *agency;
+    const char *config_path, *state, *listen, *secret_file, *agency;
     bool json;
 };
 
@@ -183,19 +185,19 @@ static void print(const struct users_command *command, const json_t *done)
 static int read_options(int argc, char **argv, struct users_command *command)
 {
     static const struct option options[] = {
-        {"state", required_argument, NULL, 's'},
-        {"listen", required_argument, NULL, 'l'},
-        {"secret-file", required_argument, NULL, 'f'},
-        {"agency", required_argument, NULL, 'a'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"state", required_argument, NULL, 's'},
+        {"listen", required_argument, NULL, 'l'}, {"secret-file", required_argument, NULL, 'f'},
+        {"agency", required_argument, NULL, 'a'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     int option;
 
     optind = 1;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
         switch (option) {
+        case 'c':
+            command->config_path = optarg;
+            break;
         case 's':
             command->state = optarg;
             break;
@@ -222,17 +224,36 @@ static int read_options(int argc, char **argv, struct users_command *command)
     return -1;
 }
 
+/* Without --state the configuration says where; its mistakes are printed. */
+static int find_state(struct users_command *command, struct config *config)
+{
+    struct buf mistakes = BUF_INIT(SETTINGS_MISTAKES_MAX);
+    struct err err = ERR_INIT;
+    int status = -1;
+
+    if (command->state == NULL && settings_load(command->config_path, config, &mistakes, &err) != 0)
+        status = fputs(mistakes.data, stderr) < 0 ? EXIT_REFUSED : EXIT_USAGE;
+    else if (command->state == NULL)
+        command->state = settings_gateway(config)->state;
+    buf_release(&mistakes);
+    return status;
+}
+
 int core_users_main(int argc, char **argv)
 {
-    struct users_command command = {.state = "state"};
+    struct users_command command = {.state = NULL};
+    struct config config = {.sections = NULL};
     struct err err = ERR_INIT;
     json_t *order, *done;
     int status = read_options(argc, argv, &command);
 
+    if (status < 0)
+        status = find_state(&command, &config);
     if (status >= 0)
         return status;
     if (argc - optind < 1 || argc - optind > 2) {
         fputs(usage, stderr);
+        config_release(&config);
         return EXIT_USAGE;
     }
     order = json_pack("{s:s, s:s?, s:s?}", "do", argv[optind], "name",
@@ -247,5 +268,6 @@ int core_users_main(int argc, char **argv)
     }
     json_decref(order);
     json_decref(done);
+    config_release(&config);
     return status;
 }

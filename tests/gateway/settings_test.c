@@ -109,7 +109,6 @@ static void nothing_configured_is_a_working_gateway(void **state)
     assert_int_equal(settings_city(&config)->utc_offset_minutes, 420);
     assert_string_equal(settings_city(&config)->emergency, "112");
     assert_int_equal(settings_notices(&config)->ack_window, 3600);
-    assert_null(settings_vault(&config)->key.data);
     assert_null(settings_keys(&config)->key.data);
     size_t n = 0;
     const struct config_section *channel = settings_channel_next(&config, &n);
@@ -175,7 +174,6 @@ static const struct {
     {"[city]\nname =\nemergency =\n",
      ":1: city.name: is empty, expected the city's name\n"
      ":1: city.emergency: is empty, expected a telephone number\n"},
-    {"[vault]\nkey = file:secret\n", ":1: vault.key: is no key, expected 64 hexadecimal digits\n"},
     {"[keys]\nkey = file:secret\n", ":1: keys.key: is no key, expected 64 hexadecimal digits\n"},
     {"[channel a]\ntype = mail\nhost = bad\n", ":1: channel a.host: is bad, expected a good one\n"},
     {"[channel a]\ntype = web-form\n",
