@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The table of all kinds of channel. */
 #include "adapters/adapter.h"
 
 #include <string.h>
 
 #include "adapters/email.h"
 #include "adapters/web_form.h"
-#include "adapters/web_form.h"
 
 const struct adapter *const adapters[] = {
     &adapter_email,
-    &adapter_web_form,
     &adapter_web_form,
     NULL,
 };
