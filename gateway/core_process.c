@@ -5,8 +5,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gateway/key_file.h"
@@ -17,8 +20,10 @@
 
 enum {
     CORE_PATH_MAX = 4096,
-    CORE_END_MS = 3000,
+    CORE_END_MS = 2000,
     CORE_RESTART_MS = 1000, /* a core that cannot start must not make us spin */
+    CORE_READY_MS = 5000,   /* a first ticket that meets a closed door waits for its next try */
+    CORE_LOOK_MS = 10,
 };
 
 struct core_process {
@@ -63,6 +68,32 @@ static int core_secret(struct core_process *core, struct err *err)
     return 0;
 }
 
+static bool core_listens(const struct core_process *core)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = strlen(core->socket_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool listens = false;
+    if (fd >= 0 && len < sizeof address.sun_path) {
+        memcpy(address.sun_path, core->socket_path, len + 1);
+        listens = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return listens;
+}
+
+/* Waits a moment for it; one that takes longer is met when it is there. */
+static void core_await(const struct core_process *core)
+{
+    const struct timespec pause = {.tv_nsec = CORE_LOOK_MS * 1000 * 1000};
+    siginfo_t ended = {.si_pid = 0};
+    while (clock_ms() - core->started_ms < CORE_READY_MS && !core_listens(core) &&
+           waitid(P_PID, (id_t)core->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           ended.si_pid == 0)
+        nanosleep(&pause, NULL);
+}
+
 int core_process_start(const char *state, struct core_process **out, struct err *err)
 {
     struct core_process *core = mem_calloc(1, sizeof *core);
@@ -70,7 +101,10 @@ int core_process_start(const char *state, struct core_process **out, struct err 
     core->socket_path = core_path(core->dir, "core.sock");
     core->secret_path = core_path(core->dir, "secret");
     *out = core;
-    return core_secret(core, err) == 0 ? core_spawn(core, err) : -1;
+    if (core_secret(core, err) != 0 || core_spawn(core, err) != 0)
+        return -1;
+    core_await(core);
+    return 0;
 }
 
 char *core_process_socket(const struct core_process *core)

@@ -12,7 +12,7 @@
 
 struct core_process;
 
-/* Starts the core on state/core. */
+/* Starts the core on state/core and waits some seconds until it listens. */
 int core_process_start(const char *state, struct core_process **out, struct err *err);
 
 /* Borrowed: the socket it listens on and the secret to sign with. */
@@ -22,7 +22,7 @@ char *core_process_secret(struct core_process *core);
 /* Starts it again when it has died; call now and then from one thread. */
 void core_process_watch(struct core_process *core);
 
-/* Has it finish (it exits when our end of its socket closes), at most 3 s. NULL is fine. */
+/* Has it finish (it exits when our end of its socket closes), at most 2 s. NULL is fine. */
 void core_process_stop(struct core_process *core);
 
 #endif

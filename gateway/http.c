@@ -14,6 +14,8 @@ enum {
     SWEEP_MS = 250,
     /* Backstop behind our deadlines: an answer nobody reads at all. */
     INACTIVITY_S = 75,
+    /* At a stop, for answers to reach whoever reads them. */
+    LINGER_MS = 500,
 };
 
 /* TLS 1.2 and 1.3, ECDHE, AEAD; no compression, no renegotiation by the client. */
@@ -213,6 +215,8 @@ static void server_end(struct http_server *server)
     http_server_drain(server);
     /* http_answer() may still be about to wake its connection. */
     while (http_server_busy(server) > 0)
+        nanosleep(&moment, NULL);
+    for (int ms = 0; ms < LINGER_MS && atomic_load(&server->open) > 0; ms++)
         nanosleep(&moment, NULL);
     MHD_stop_daemon(server->daemon);
 }

@@ -119,7 +119,7 @@ void http_response_header(struct http_response *response, const char *name, cons
 /* A body of our own; copies. content_type is static. */
 void http_response_text(struct http_response *response, const char *content_type, const char *text,
                         size_t len);
-/* A view and its model (taken). */
+/* A view and its model (taken). view NULL: JSON, whoever asks. */
 void http_response_view(struct http_response *response, const char *view, json_t *model);
 /* Our own words for a status, in the client's language: JSON {"errors": [...]}, or the view "error"
  * (model: status, message). */

@@ -208,6 +208,7 @@ static enum MHD_Result dispatch(struct http_exchange *exchange)
     exchange->request.body_len = exchange->body.len;
     http_connection_deadline(exchange->connection, HTTP_NO_DEADLINE);
     atomic_fetch_add(&server->busy, 1);
+    atomic_fetch_add(&server->open, 1);
     exchange->route->handler(server->listener.context, exchange);
     if (atomic_load(&exchange->turn) == HTTP_TURN_ANSWERED)
         return queue(exchange);
@@ -254,6 +255,8 @@ void http_exchange_done(void *context, struct MHD_Connection *mhd, void **slot,
     (void)how;
     if (exchange == NULL)
         return;
+    if (exchange->phase == HTTP_HANDLER)
+        atomic_fetch_sub(&server->open, 1);
     exchange->connection->requests++;
     http_connection_deadline(exchange->connection, server->listener.idle_ms);
     release_body(exchange);

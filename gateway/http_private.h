@@ -81,7 +81,8 @@ struct http_server {
     struct http_peers *peers;
     int socket; /* ours to close once the daemon has stopped; -1 while it is the daemon's */
     atomic_bool draining;
-    atomic_size_t busy, body_bytes;
+    /* Exchanges not yet answered; those not yet sent to their end; bytes of bodies. */
+    atomic_size_t busy, open, body_bytes;
 };
 
 /* --- http_exchange.c --- */

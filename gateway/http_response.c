@@ -150,7 +150,7 @@ static void render_plain(struct http_response *response, const char *language)
 static bool is_json_wanted(const struct http_exchange *exchange,
                            const struct http_response *response)
 {
-    return exchange->request.wants_json ||
+    return response->view == NULL || exchange->request.wants_json ||
            (exchange->server->listener.render == NULL && strcmp(response->view, "error") != 0);
 }
 
@@ -197,7 +197,7 @@ void http_response_build(struct http_exchange *exchange, struct http_response *r
 {
     struct MHD_Response *out;
 
-    if (response->view != NULL && response->body == NULL)
+    if (response->model != NULL && response->body == NULL)
         render(exchange, response);
     exchange->status = (unsigned)response->status;
     exchange->answer_len = response->body_len;
