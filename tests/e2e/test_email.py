@@ -9,7 +9,7 @@ import pytest
 from mail_servers import certificates, dovecot, postfix  # noqa: F401
 from mailing import MAILBOX, answers, channel, message, wait_answers
 from officer import Officer
-from product import STORY, wait_until
+from product import STORY, request, wait_until
 
 ID = re.compile(r"\b([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4})\b")
 PIN = re.compile(r"\b(\d{6})\b")
@@ -148,6 +148,23 @@ def test_a_bad_mail_goes_to_quarantine_and_its_neighbours_are_reports(
     assert counts["core_buried"] == 0
     reasons = {item["reason"] for item in product.json_lines("quarantine")}
     assert "too_large" in reasons and len(reasons) == 2
+
+
+def deadly():
+    """A mail that keeps a parser busy beyond its two seconds: nothing but almost-boundaries."""
+    head = (f'From: lambat@example.org\nTo: {MAILBOX}\nSubject: lambat\nMIME-Version: 1.0\n'
+            f'Message-ID: <lambat@x.test>\nContent-Type: multipart/mixed; boundary="b"\n\n--b\n\n')
+    return head.encode() + b"--\r\n" * 6_200_000 + b"\n--b--\n"
+
+
+def test_a_mail_that_kills_its_worker_costs_itself_only(mailed, dovecot):  # noqa: F811
+    product, mailbox, citizen = mailed
+    mails = [message(citizen, to=mailbox, text=f"nomor {n} {STORY}").as_bytes() for n in range(4)]
+    dovecot.deliver_all(mailbox, mails[:2] + [deadly()] + mails[2:])
+    taken(product, reports=4, quarantined=1)
+    assert [item["reason"] for item in product.json_lines("quarantine")] == ["cpu_limit"]
+    metrics = request(product.admin_url + "/metrics").body.decode()
+    assert re.search(r"^kanal_workers_replaced_total [1-9]", metrics, re.M)
 
 
 def test_a_wrong_password_stops_that_channel_only(own_product, dovecot, postfix,  # noqa: F811
