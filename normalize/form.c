@@ -81,6 +81,8 @@ static char *form_fingerprint(const struct form_input *input)
 static void form_identify(const struct form_input *input, struct draft *draft)
 {
     const char *key = input->texts[FIELD_CLIENT_KEY];
+    if (key != NULL && strlen(key) > FORM_KEY_MAX)
+        key = NULL; /* noted as a problem: the form is refused */
     struct buf id = BUF_INIT(RECORD_NATIVE_ID_MAX);
     draft->fingerprint = form_fingerprint(input);
     if (!input->json)
@@ -143,19 +145,6 @@ static void form_story(const struct inbound *in, struct form_input *input, struc
         draft_problem(draft, "story", PROBLEM_TOO_SHORT);
 }
 
-/* Whether list, comma separated, holds code. */
-static bool list_holds(const char *list, const char *code)
-{
-    size_t len = strlen(code);
-    for (const char *at = list; *at != '\0'; at += *at == ',') {
-        size_t size = strcspn(at, ",");
-        if (size == len && memcmp(at, code, len) == 0)
-            return true;
-        at += size;
-    }
-    return false;
-}
-
 static bool is_code(const char *text)
 {
     return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
@@ -167,7 +156,7 @@ static void form_category(const struct inbound *in, struct form_input *input, st
     const char *code = input->texts[FIELD_CATEGORY];
     if (code == NULL)
         return;
-    if (is_code(code) && (choices == NULL || list_holds(choices, code)))
+    if (is_code(code) && (choices == NULL || text_list_holds(choices, code)))
         draft->category = take(input, FIELD_CATEGORY);
     else
         draft_problem(draft, "category", PROBLEM_UNKNOWN_VALUE);
@@ -257,28 +246,29 @@ static const char *date_problem(const char *date, int64_t received_ms)
     return future || strcmp(date, DATE_OLDEST) < 0 ? PROBLEM_OUT_OF_RANGE : NULL;
 }
 
-/* The date becomes the first line of the remarks; one that is there already, because a refused form
- * is sent again, is not repeated. */
-static void form_additional(const struct inbound *in, struct form_input *input, struct draft *draft)
+static void form_date(const struct inbound *in, struct form_input *input, struct draft *draft)
 {
-    const char *date = input->texts[FIELD_DATE];
-    char *additional = take(input, FIELD_ADDITIONAL);
-    const char *problem = date == NULL ? NULL : date_problem(date, in->received_ms);
+    draft->typed_date = take(input, FIELD_DATE);
+    if (draft->typed_date == NULL)
+        return;
+    const char *problem = date_problem(draft->typed_date, in->received_ms);
     if (problem != NULL)
         draft_problem(draft, "date", problem);
-    if (date == NULL || problem != NULL) {
-        draft->additional = additional;
+}
+
+/* The date becomes the first line of the remarks, unless the form goes back: then each stands in
+ * its own field. Called when everything else was judged. */
+static void form_additional(struct form_input *input, struct draft *draft)
+{
+    draft->additional = take(input, FIELD_ADDITIONAL);
+    if (draft->typed_date == NULL || draft->problem_count > 0)
         return;
-    }
     struct buf text = BUF_INIT(INBOUND_RAW_MAX + sizeof DATE_WORDS + REPORT_DAY_LEN);
-    buf_addf(&text, DATE_WORDS "%s", date);
-    if (additional != NULL && strncmp(additional, text.data, text.len) == 0)
-        buf_clear(&text);
-    else if (additional != NULL)
-        buf_add_char(&text, '\n');
-    buf_add_text(&text, additional);
+    buf_addf(&text, DATE_WORDS "%s", draft->typed_date);
+    if (draft->additional != NULL)
+        buf_addf(&text, "\n%s", draft->additional);
+    free(draft->additional);
     draft->additional = buf_detach(&text, NULL);
-    free(additional);
 }
 
 /* What can be answered: a mail address or a phone number. Anything else goes back as it was typed.
@@ -341,11 +331,12 @@ static void form_judge(const struct inbound *in, struct form_input *input, struc
     draft->location_text = take(input, FIELD_LOCATION);
     form_point(input, draft);
     form_category(in, input, draft);
-    form_additional(in, input, draft);
+    form_date(in, input, draft);
     form_visibility(input, draft);
     draft->reporter.name = take(input, FIELD_NAME);
     form_contact(input, draft);
     form_no_reply(input, draft);
+    form_additional(input, draft);
     form_photos(input, draft);
 }
 

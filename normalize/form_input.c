@@ -133,7 +133,7 @@ static void part_read(const struct multipart_part *part, struct form_input *inpu
         return;
     }
     /* A browser sends an empty file without a name when none was chosen. */
-    bool chosen = part->filename != NULL && (part->len > 0 || part->filename[0] != '\0');
+    bool chosen = part->len > 0 || (part->filename != NULL && part->filename[0] != '\0');
     if (chosen && is_photo_field(part->name))
         form_input_photo(input, input->photo_count, part->filename,
                          mem_strndup(part->data, part->len), part->len, draft);

@@ -12,7 +12,8 @@
 enum {
     CODE_MAX = REPORT_WORD_MAX,
     FACT_KEY_MAX = 64,
-    SIDE_MAX = 65535, /* pixels; more than any photo that was cleaned has */
+    CLEAR_CODE_MAX = 24, /* "penyakit-masyarakat" is the longest */
+    SIDE_MAX = 65535,    /* pixels; more than any photo that was cleaned has */
     LATITUDE_MAX = 90,
     LONGITUDE_MAX = 180,
 };
@@ -131,6 +132,8 @@ static const struct wire_field record_fields[] = {
      .max = RECORD_REFERENCES_MAX, .items = &references},
     {AT(record, problems), LENGTH(record, problem_count), .type = WIRE_LIST,
      .max = RECORD_PROBLEMS_MAX, .items = &problems},
+    {AT(record, typed_category), .type = WIRE_WORD, .max = CODE_MAX},
+    {AT(record, typed_date), .type = WIRE_LINE, .max = REPORT_LINE_MAX},
 };
 static const struct wire_table records = TABLE(record, record_fields);
 
@@ -182,6 +185,19 @@ int inbound_decode(const void *data, size_t len, struct inbound *in, struct err 
 }
 
 /* --- What holds between fields --- */
+
+/* Codes stand in clear beside what is sealed: short words, without room for an address. */
+static bool is_code(const char *text, const char *letters)
+{
+    return text == NULL || (strlen(text) <= CLEAR_CODE_MAX && text[strspn(text, letters)] == '\0');
+}
+
+static bool codes_fit(const struct report *report)
+{
+    return is_code(report->category.code, "abcdefghijklmnopqrstuvwxyz0123456789-") &&
+           is_code(report->language, "abcdefghijklmnopqrstuvwxyz-") &&
+           is_code(report->location.kelurahan_code, "0123456789.");
+}
 
 /* The text a redaction's field names, or NULL. */
 static const char *redacted_text(const struct report *report, const char *field)
@@ -274,6 +290,7 @@ int record_decode(const void *data, size_t len, struct record *record, struct er
         const char *what;
         bool fits;
     } checks[] = {
+        {"codes", codes_fit(&record->report)},
         {"location", location_fits(&record->report.location)},
         {"category", category_fits(&record->report.category)},
         {"attachments", attachments_fit(&record->report)},

@@ -100,6 +100,8 @@ static void fill_full(struct record *record)
     record->reference_count = 2;
     record->problems[0] = (struct record_problem){mem_strdup("story"), mem_strdup("too_short")};
     record->problem_count = 1;
+    record->typed_category = mem_strdup("jalan");
+    record->typed_date = mem_strdup("2026-11-20");
 }
 
 /* --- Helpers --- */
@@ -197,6 +199,8 @@ static void members_outside_the_json_come_back_too(void **state)
     assert_int_equal(decoded.references[1].kind, REFERENCE_REPORT_ID);
     assert_string_equal(decoded.references[1].value, "7KQ3MXP9T2FC");
     assert_string_equal(decoded.problems[0].field, "story");
+    assert_string_equal(decoded.typed_category, "jalan");
+    assert_string_equal(decoded.typed_date, "2026-11-20");
     record_release(&decoded);
     record_release(&record);
     buf_release(&wire);
@@ -275,6 +279,17 @@ static void text_replace(char **member, char *text)
 {
     free(*member);
     *member = text;
+}
+
+/* They stand in clear beside what is sealed. */
+static void no_identity_fits_into_a_code(void **state)
+{
+    (void)state;
+    REFUSES(text_set(&record.report.category.code, "sari@example.com"), "codes");
+    REFUSES(text_set(&record.report.category.code, "Sari"), "codes");
+    REFUSES(text_set(&record.report.category.code, "jalan-contoh-nomor-satu-a"), "codes");
+    REFUSES(text_set(&record.report.language, "id1"), "codes");
+    REFUSES(text_set(&record.report.location.kelurahan_code, "31.75.sari"), "codes");
 }
 
 static void every_kind_of_text_has_its_limits(void **state)
@@ -489,6 +504,7 @@ int main(void)
         cmocka_unit_test(members_outside_the_json_come_back_too),
         cmocka_unit_test(the_gateways_own_fields_do_not_travel),
         cmocka_unit_test(hostile_text_is_refused),
+        cmocka_unit_test(no_identity_fits_into_a_code),
         cmocka_unit_test(every_kind_of_text_has_its_limits),
         cmocka_unit_test(values_out_of_range_are_refused),
         cmocka_unit_test(contradictions_are_refused),
