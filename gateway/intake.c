@@ -19,6 +19,8 @@
 #include "normalize/mem.h"
 #include "normalize/record_wire.h"
 
+enum { INTAKE_COPIES_MAX = 256 * 1024 * 1024 }; /* of one original: a copy per message in it */
+
 struct intake {
     struct gateway *gateway;
     const struct channel *channel;
@@ -303,17 +305,34 @@ static void submission_make_entry(struct submission *submission, size_t i, const
     }
 }
 
+/* Why what a worker said of a message cannot stand, or NULL. A source that is polled would never
+ * hear of a refusal; and the original is kept with each message in it. */
+static const char *submission_doubt(const struct submission *submission, const struct inbound *in,
+                                    const struct worker_result *result)
+{
+    if (result->failure != NULL)
+        return result->err.kind != ERR_NONE ? result->err.text : result->failure;
+    if (result->count > 1 && in->raw_len > INTAKE_COPIES_MAX / result->count)
+        return "too many messages for its size";
+    if (submission->intake->request)
+        return NULL;
+    for (size_t i = 0; i < result->count; i++)
+        if (result->records[i].problem_count > 0)
+            return "refused by its parser";
+    return result->count == 0 ? "no message in it" : NULL;
+}
+
 /* On a worker slot's thread. */
 static void submission_normalized(void *context, struct inbound *in, struct worker_result *result)
 {
     struct submission *submission = context;
+    const char *doubt = submission_doubt(submission, in, result);
     if (result->failure != NULL && result->err.kind == ERR_TRANSIENT) {
         /* No worker looked at it: nothing is wrong with the message, the source offers it again. */
         submission_allocate(submission, 1);
         submission_settle(submission);
-    } else if (result->failure != NULL) {
-        submission_quarantine(submission, in,
-                              result->err.kind != ERR_NONE ? result->err.text : result->failure);
+    } else if (doubt != NULL) {
+        submission_quarantine(submission, in, doubt);
     } else {
         submission_allocate(submission, result->count);
         submission->records = mem_calloc(result->count, sizeof *submission->records);

@@ -20,6 +20,7 @@ enum {
     WORKER_FLUSH_BYTES = 64 * 1024, /* of records gathered for one write */
     WORKER_OUT_MAX = WORKER_FLUSH_BYTES + RECORD_WIRE_MAX + 3 * FRAME_HEADER_SIZE,
     WORKER_MMAP_BYTES = 1024 * 1024, /* larger blocks go back to the system when freed */
+    WORKER_WIPE = 0x5a,
 };
 
 struct worker {
@@ -163,12 +164,14 @@ static int worker_answer(struct worker *worker, struct frame *frame)
 }
 
 /* One heap for all threads: glibc's own heap per thread takes 64 MiB of addresses each, which the
- * memory limit counts. */
+ * memory limit counts. What is freed is overwritten: nothing of a message is left for a fault that
+ * a later one finds. */
 static void worker_tune_memory(void)
 {
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, WORKER_MMAP_BYTES);
     mallopt(M_TRIM_THRESHOLD, 2 * WORKER_MMAP_BYTES);
+    mallopt(M_PERTURB, WORKER_WIPE);
 }
 
 static int worker_start(struct err *err)

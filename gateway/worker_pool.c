@@ -86,6 +86,8 @@ static void *pool_run(void *context)
     pool_started(seat->pool, worker_slot_start(&seat->slot, &err), &err);
     while ((job = pool_take(seat->pool)) != NULL) {
         pool_do(seat, job);
+        if (worker_pool_waiting(seat->pool) == 0)
+            worker_slot_refresh(&seat->slot);
         /* A lost worker is replaced before the next message waits for it; failing that, then. */
         err_clear(&err);
         if (!atomic_load(&seat->pool->cancelled))

@@ -21,9 +21,12 @@ enum {
     SLOT_PAUSE_MS = 100,          /* between two tries to start one */
     SLOT_REAP_MS = 1000,          /* a worker whose socket closed is as good as gone */
     SLOT_END_MS = 2000,
-    SLOT_UNITS_MAX = 10 * 1000, /* then a fresh process: what libraries leak does not add up */
+    SLOT_UNITS_MAX = 100, /* then a fresh process, like Postfix's: neither what libraries leak nor
+                             an intruder outlives it */
+    SLOT_LIFE_CPU_S = (SLOT_UNITS_MAX + 1) * (WORKER_CPU_S + 1), /* all units together */
     SLOT_KEEP_BYTES = 64 * 1024,
     SLOT_ANSWER_MAX = RECORD_WIRE_MAX + 24 * 1024 * 1024, /* all records of one inbound together */
+    SLOT_PHOTOS_MAX = 128 * 1024 * 1024,                  /* all clean photos of one inbound */
     SLOT_RECORD_STEP = 8,
 };
 
@@ -86,6 +89,12 @@ static void slot_end(struct worker_slot *slot)
     process_end(pid, SLOT_END_MS);
 }
 
+void worker_slot_refresh(struct worker_slot *slot)
+{
+    if (slot->socket >= 0 && slot->decoded)
+        slot_end(slot);
+}
+
 void worker_slot_stop(struct worker_slot *slot)
 {
     if (slot->socket >= 0)
@@ -105,6 +114,7 @@ int worker_slot_start(struct worker_slot *slot, struct err *err)
     atomic_store(&slot->pid, pid);
     slot->cpu_limit_s = 0;
     slot->units = 0;
+    slot->decoded = false;
     frame_reader_init(&slot->reader, slot->socket);
     int result =
         frame_read(&slot->reader, WORKER_TEXT_MAX * 2, clock_ms() + SLOT_START_MS, &frame, err);
@@ -132,7 +142,8 @@ static void slot_limit_cpu(struct worker_slot *slot)
     uint64_t limit_s = (uint64_t)used.tv_sec + 1 + WORKER_CPU_S;
     if (limit_s == slot->cpu_limit_s)
         return;
-    prlimit(pid, RLIMIT_CPU, &(struct rlimit){limit_s, RLIM_INFINITY}, NULL);
+    /* The hard limit ends a worker that ignores the signal and computes between its units. */
+    prlimit(pid, RLIMIT_CPU, &(struct rlimit){limit_s, SLOT_LIFE_CPU_S}, NULL);
     slot->cpu_limit_s = limit_s;
 }
 
@@ -204,6 +215,7 @@ static enum slot_failure slot_try(struct worker_slot *slot, const struct slot_un
         deadline_ms = unit->deadline_ms;
     slot_limit_cpu(slot);
     slot->units++;
+    slot->decoded = slot->decoded || unit->type == WORKER_PHOTO;
     int more = frame_write(slot->socket, unit->type, unit->data, unit->len, deadline_ms, err);
     if (more == 0)
         more = 1;
@@ -407,8 +419,14 @@ static int slot_take_photo(void *context, const struct frame *frame, struct err 
     }
 }
 
+/* What all photos of one inbound may take together. */
+struct slot_room {
+    int64_t deadline_ms;
+    size_t bytes;
+};
+
 static void slot_clean(struct worker_slot *slot, struct report *report,
-                       struct report_attachment *attachment, int64_t deadline_ms)
+                       struct report_attachment *attachment, struct slot_room *room)
 {
     struct err err = ERR_INIT;
     struct slot_photo photo = {.attachment = attachment};
@@ -416,16 +434,19 @@ static void slot_clean(struct worker_slot *slot, struct report *report,
         .type = WORKER_PHOTO,
         .data = attachment->data,
         .len = attachment->bytes,
-        .deadline_ms = deadline_ms,
+        .deadline_ms = room->deadline_ms,
         .take = slot_take_photo,
         .context = &photo,
     };
     if (attachment->data == NULL || attachment->bytes > PHOTO_BYTES_MAX)
         photo.warning = "attachment_withheld";
-    else if (clock_ms() >= deadline_ms || slot_do(slot, &unit, &err) != SLOT_DONE)
+    else if (room->bytes == 0 || clock_ms() >= room->deadline_ms ||
+             slot_do(slot, &unit, &err) != SLOT_DONE)
         photo.warning = "photo_unreadable";
-    if (photo.warning == NULL)
+    if (photo.warning == NULL) {
+        room->bytes -= attachment->bytes < room->bytes ? attachment->bytes : room->bytes;
         return;
+    }
     free(attachment->data);
     attachment->data = NULL;
     report_warn(report, photo.warning);
@@ -437,11 +458,11 @@ void worker_slot_work(struct worker_slot *slot, const struct inbound *in,
     *result = (struct worker_result){.records = NULL};
     if (!atomic_load(slot->cancelled))
         slot_parse(slot, in, result);
-    int64_t deadline_ms = clock_ms() + WORKER_PHOTOS_MS;
+    struct slot_room room = {clock_ms() + WORKER_PHOTOS_MS, SLOT_PHOTOS_MAX};
     for (size_t i = 0; i < result->count; i++) {
         struct report *report = &result->records[i].report;
         for (size_t j = 0; j < report->attachment_count; j++)
-            slot_clean(slot, report, &report->attachments[j], deadline_ms);
+            slot_clean(slot, report, &report->attachments[j], &room);
     }
     /* Whatever a worker that was killed for the stop left undone is nobody's fault. */
     if (atomic_load(slot->cancelled)) {

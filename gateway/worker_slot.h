@@ -19,6 +19,7 @@ struct worker_slot {
     struct frame_reader reader;
     uint64_t cpu_limit_s; /* as set on the process */
     unsigned units;       /* this process has done */
+    bool decoded;         /* photos were among them */
     struct buf out;
     atomic_ulong *replaced;       /* the pool's count */
     const atomic_bool *cancelled; /* the pool's: nothing more is tried */
@@ -34,6 +35,10 @@ int worker_slot_start(struct worker_slot *slot, struct err *err);
  * caller (worker_result_release()). Cancelled before the end: "unavailable". */
 void worker_slot_work(struct worker_slot *slot, const struct inbound *in,
                       struct worker_result *result);
+
+/* Ends a worker that has decoded photos: were it taken over by one, it would see what comes next.
+ * The next start takes a moment: for when nobody waits. */
+void worker_slot_refresh(struct worker_slot *slot);
 
 /* Ends the worker. */
 void worker_slot_stop(struct worker_slot *slot);

@@ -408,6 +408,42 @@ static void each_message_has_its_own_fate(void **state)
     worker_pool_stop(pool);
 }
 
+static int only_worker(struct worker_pool *pool)
+{
+    int pid = 0;
+    assert_int_equal(worker_pool_pids(pool, &pid, 1), 1);
+    return pid;
+}
+
+/* Waits until the one worker is another than pid. */
+static void await_other(struct worker_pool *pool, int pid)
+{
+    int now = pid;
+    while (worker_pool_pids(pool, &now, 1) == 0 || now == pid)
+        usleep(1000);
+}
+
+static void no_worker_lives_long(void **state)
+{
+    (void)state;
+    struct worker_pool *pool = pool_of(1);
+    struct outcome outcomes[150] = {{.count = 0}}, photo = {.count = 0};
+    int pid = only_worker(pool);
+    for (int i = 0; i < 150; i++)
+        submit(pool, "double", "say halo", &outcomes[i]);
+    await(&outcomes[149]);
+    for (int i = 0; i < 150; i++)
+        assert_string_equal(outcomes[i].story, "halo");
+    assert_int_not_equal(only_worker(pool), pid);
+    pid = only_worker(pool);
+    submit(pool, "double", "attach b", &photo);
+    await(&photo);
+    await_other(pool, pid);
+    assert_int_equal(worker_pool_replaced(pool), 0);
+    outcome_release(&photo);
+    worker_pool_stop(pool);
+}
+
 /* What a worker says between two messages is not the second one's answer. */
 static void a_worker_that_talks_unasked_is_replaced(void **state)
 {
@@ -620,6 +656,7 @@ int main(int argc, char **argv)
     setenv("TSAN_OPTIONS", "allocator_may_return_null=1:report_bugs=0", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_message_has_its_own_fate),
+        cmocka_unit_test(no_worker_lives_long),
         cmocka_unit_test(a_worker_that_talks_unasked_is_replaced),
         cmocka_unit_test(a_slow_message_holds_up_only_itself),
         cmocka_unit_test(attachments_come_out_clean_or_not_at_all),
