@@ -102,6 +102,20 @@ static enum MHD_Result scan_header(void *context, enum MHD_ValueKind kind, const
     return scan->bad ? MHD_NO : MHD_YES;
 }
 
+/*
+ * Whether the last line ends where its value does. A NUL within the value would hide the rest of it
+ * from us, but not from a proxy; before 1.0 the bytes of a line's end have become NULs.
+ */
+static bool is_last_line(const char *end)
+{
+#if MHD_VERSION < 0x01000000
+    return end[1] == '\0';
+#else
+    (void)end;
+    return true;
+#endif
+}
+
 /* The framing of the body must be beyond doubt. */
 static int check_framing(const struct scan *scan, const char *version)
 {
@@ -217,12 +231,25 @@ int http_request_read(struct http_exchange *exchange, const char *version)
         return MHD_HTTP_HTTP_VERSION_NOT_SUPPORTED;
     MHD_get_connection_values(exchange->mhd, MHD_HEADER_KIND, scan_header, &scan);
     fill(exchange, &scan);
-    if (scan.bad)
+    if (scan.bad || !is_last_line(scan.end))
         return MHD_HTTP_BAD_REQUEST;
     status = check_framing(&scan, version);
     if (status != 0)
         return status;
     return scan.bytes > HTTP_HEADER_BYTES_MAX ? MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE : 0;
+}
+
+/* Whether "." or ".." is a whole segment: no client of ours needs it, and who passes the path on
+ * (the officers' proxy) might resolve it into one that was refused here. */
+static bool has_dot_segment(const char *path)
+{
+    for (const char *at = strchr(path, '/'); at != NULL; at = strchr(at + 1, '/')) {
+        size_t len = strcspn(at + 1, "/");
+
+        if (len > 0 && len <= 2 && strspn(at + 1, ".") >= len)
+            return true;
+    }
+    return false;
 }
 
 int http_request_target(struct http_exchange *exchange)
@@ -235,7 +262,8 @@ int http_request_target(struct http_exchange *exchange)
     if (target[0] != '/' || exchange->target.overflow)
         return MHD_HTTP_BAD_REQUEST;
     if (http_decode(target, path_len, false, &exchange->path) != 0 ||
-        !is_value(exchange->path.data) || exchange->path.overflow)
+        !is_value(exchange->path.data) || exchange->path.overflow ||
+        has_dot_segment(exchange->path.data))
         return MHD_HTTP_BAD_REQUEST;
     exchange->request.path = exchange->path.data;
     return 0;
