@@ -4,17 +4,18 @@
  * offered.
  *
  *  1. An adapter MUST NOT acknowledge anything upstream (flag, move, delete, advance a cursor,
- * answer 2xx) before intake_flush() returned 0, or before respond() is called.
+ *     answer 2xx) before intake_flush() returned 0, or before respond() is called.
  *  2. parse MUST be a pure function of the inbound: it runs in the sandboxed worker and MUST NOT
- * touch struct channel, files, the network or a clock. Everything else runs in the gateway and MUST
- * NOT interpret a message's content.
+ *     touch struct channel, files, the network or a clock. Everything else runs in the gateway and
+ *     MUST NOT interpret a message's content.
  *  3. poll MUST return by deadline_ms (CLOCK_MONOTONIC) or soon after channel_stopping() turns
- * true.
+ *     true.
  *  4. A channel's poll, open and close are called by one thread. receive, respond and reply may be
  *     called by several threads at once and MUST NOT change settings.
  *  5. reply MAY be called again for a notice it sent before (a crash between send and record); it
- * MUST make repeats recognisable (deterministic Message-ID) and answer by err kind: ERR_TRANSIENT
- * retry, ERR_PERMANENT this notice cannot be delivered, ERR_CONFIG stop the channel.
+ *     MUST make repeats recognisable (deterministic Message-ID) and answer by err kind:
+ *     ERR_TRANSIENT retry, ERR_PERMANENT this notice cannot be delivered, ERR_CONFIG stop the
+ *     channel.
  *  6. Errors name no person, address, text or secret.
  *  Back-off, breakers, limits, threads, logs and metrics are the gateway's, once for all.
  */
@@ -69,6 +70,8 @@ struct channel {
     const struct adapter *adapter;
     const char *id;          /* section name; part of every dedup key, never renamed */
     const void *settings;    /* per adapter->options; const after load */
+    const char *public_url;  /* where citizens reach Kanal, without a slash at its end; NULL: not
+                                known */
     void *state;             /* the adapter's */
     struct intake *intake;   /* for poll; borrowed, outlives the channel */
     struct gateway *gateway; /* opaque to adapters: for the services below */
@@ -104,8 +107,8 @@ int intake_flush(struct intake *intake, struct err *err);
 int intake_quarantine(struct intake *intake, struct inbound *msg, const char *reason,
                       struct err *err);
 
-/* Durable position of a channel, as text. get: 1 found, 0 none, -1; set returns after the commit.
- */
+/* Durable position of a channel, as text; name tells several apart. get: 1 found and appended to
+ * *out, 0 none, -1; set returns after the commit. */
 int channel_cursor_get(struct channel *ch, const char *name, struct buf *out, struct err *err);
 int channel_cursor_set(struct channel *ch, const char *name, const char *value, struct err *err);
 

@@ -175,6 +175,7 @@ static void serve_channels(struct serve *serve)
             (struct channel){.adapter = adapter_find(section->type),
                              .id = section->name,
                              .settings = section->settings,
+                             .public_url = settings_http(config)->public_url,
                              .gateway = gateway};
 }
 

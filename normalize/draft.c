@@ -36,6 +36,7 @@ void draft_release(struct draft *draft)
     free(draft->category);
     free(draft->location_text);
     free(draft->additional);
+    free(draft->typed_date);
     free(draft->point_source);
     reporter_release(&draft->reporter);
     draft_release_lists(draft);

@@ -46,6 +46,7 @@ struct draft {
     char *category;      /* a code, chosen by the reporter */
     char *location_text; /* named by the reporter as the location */
     char *additional;
+    char *typed_date; /* a day typed into a field of its own; refused forms only */
     bool has_point;
     double lat, lon;
     char *point_source; /* "device", "pin"; required with has_point */
@@ -61,10 +62,11 @@ struct draft {
     size_t warning_count;
 };
 
+/* A private draft of nothing yet; release frees all it holds and leaves it like that. */
 void draft_init(struct draft *draft);
 void draft_release(struct draft *draft);
 
-/* Takes data (malloc'ed). Beyond DRAFT_ATTACHMENTS_MAX: frees data and returns -1. */
+/* Copies the words, takes data (malloc'ed). 0; beyond DRAFT_ATTACHMENTS_MAX -1, data is freed. */
 int draft_attach(struct draft *draft, const char *name, const char *media_type, char *data,
                  size_t len);
 

@@ -68,16 +68,15 @@ char *mail_address(InternetAddressMailbox *mailbox)
 void mail_own_init(struct mail_own *own, const struct inbound *in)
 {
     *own = (struct mail_own){.domain = inbound_fact(in, "own_domain")};
-    const char *at = inbound_fact(in, "own_address");
-    while (at != NULL && *at != '\0' && own->count < MAIL_OWN_MAX) {
-        at += strspn(at, ", \t");
-        size_t len = strcspn(at, ", \t");
-        char *copy = mem_strndup(at, len);
+    const char *rest = inbound_fact(in, "own_address");
+    const char *word;
+    size_t len;
+    while (rest != NULL && own->count < MAIL_OWN_MAX && text_list_next(&rest, &word, &len)) {
+        char *copy = mem_strndup(word, len);
         char *address = mail_address_check(copy);
         if (address != NULL)
             own->address[own->count++] = address;
         free(copy);
-        at += len;
     }
 }
 

@@ -73,6 +73,7 @@ static void normalize_reporter(struct draft *draft, struct record *out)
         replace(&reporter->address_kind, NULL);
 }
 
+/* Why it is refused, and what only the form that is shown again can say. */
 static void normalize_problems(struct draft *draft, struct record *out)
 {
     for (size_t i = 0; i < draft->problem_count && i < RECORD_PROBLEMS_MAX; i++) {
@@ -84,6 +85,11 @@ static void normalize_problems(struct draft *draft, struct record *out)
             problem->field = mem_strdup("body");
         out->problem_count++;
     }
+    if (out->problem_count == 0)
+        return;
+    out->typed_category = mem_strdup(draft->category);
+    out->typed_date = take(&draft->typed_date);
+    clean_line(&out->typed_date, REPORT_LINE_MAX);
 }
 
 /* Attachments beyond what a record may carry stay in the original, which is kept sealed. */
@@ -138,8 +144,6 @@ static void stage_quotes(const struct draft *draft, struct record *out)
         report_warn(report, "text_truncated");
 }
 
-/* Which language it is written in is not looked at yet: report->language stays NULL. */
-
 /* By the transport's marks only; whether a person's message is a follow-up is the gateway's to
  * decide, from the references. */
 static void stage_kind(const struct draft *draft, struct record *out)
@@ -173,8 +177,6 @@ static void stage_category(struct draft *draft, struct report *report)
     if (report->category.code == NULL)
         report->category.code = mem_strdup("lainnya");
 }
-
-/* Nobody looks for personal data in the text yet: no redactions, and reporter.pii stays empty. */
 
 /* --- References --- */
 

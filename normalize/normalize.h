@@ -5,8 +5,11 @@
  * gives the same bytes. They run in the worker and may abort() on hostile input that exhausts
  * memory: the gateway replaces the worker.
  *
- *   channel's parser -> draft -> [text clean-up -> quotes cut -> language -> kind -> location ->
- *   category -> personal data] -> record -> [each photo re-encoded on its own]
+ *   channel's parser -> draft -> [text clean-up -> quotes cut -> kind -> location -> category ->
+ *   references] -> record -> [each photo re-encoded on its own]
+ *
+ * Places, categories, languages and personal data are not looked for in the text: there is what the
+ * reporter chose, report.language and redactions stay empty, and so does reporter.pii.
  */
 #ifndef KANAL_NORMALIZE_NORMALIZE_H
 #define KANAL_NORMALIZE_NORMALIZE_H

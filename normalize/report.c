@@ -113,6 +113,8 @@ void record_release(struct record *record)
         free(record->problems[i].field);
         free(record->problems[i].code);
     }
+    free(record->typed_category);
+    free(record->typed_date);
     record_init(record);
 }
 

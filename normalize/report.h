@@ -134,12 +134,16 @@ struct record {
     size_t reference_count;
     struct record_problem problems[RECORD_PROBLEMS_MAX]; /* any: refused, nothing may be stored */
     size_t problem_count;
+    /* Refused forms: what was chosen and typed where the report cannot say it, for the form that is
+     * shown again. NULL: nothing was. */
+    char *typed_category, *typed_date;
 };
 
+/* A private report of nothing yet; release frees all it holds and leaves it like that. The same
+ * holds for the reporter, whose strings are wiped, and for the record of both. */
 void report_init(struct report *report);
 void report_release(struct report *report);
 void reporter_init(struct reporter *reporter);
-/* Wipes every string before freeing it. */
 void reporter_release(struct reporter *reporter);
 void record_init(struct record *record);
 void record_release(struct record *record);

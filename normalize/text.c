@@ -218,6 +218,26 @@ bool text_truncate(char *text, size_t max)
     return true;
 }
 
+bool text_list_next(const char **list, const char **word, size_t *len)
+{
+    static const char separators[] = ", \t";
+    *word = *list + strspn(*list, separators);
+    *len = strcspn(*word, separators);
+    *list = *word + *len;
+    return *len > 0;
+}
+
+bool text_list_holds(const char *list, const char *word)
+{
+    const char *held;
+    size_t len;
+    while (text_list_next(&list, &held, &len)) {
+        if (strlen(word) == len && memcmp(held, word, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 char *text_ascii_lower(char *text)
 {
     for (char *at = text; *at != '\0'; at++) {

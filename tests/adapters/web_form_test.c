@@ -156,6 +156,22 @@ static size_t count_categories(const json_t *model)
     return count;
 }
 
+/* The code of the category that is chosen already; NULL: none. */
+static const char *selected_category(const json_t *model)
+{
+    size_t i, k;
+    json_t *group, *category;
+    json_array_foreach(json_object_get(model, "groups"), i, group)
+    {
+        json_array_foreach(json_object_get(group, "categories"), k, category)
+        {
+            if (json_is_true(json_object_get(category, "selected")))
+                return json_string_value(json_object_get(category, "code"));
+        }
+    }
+    return NULL;
+}
+
 static void empty_form(void **state)
 {
     (void)state;
@@ -166,6 +182,7 @@ static void empty_form(void **state)
     assert_string_not_equal(key, json_string_value(json_object_get(two, "client_key")));
     assert_int_equal(json_integer_value(json_object_get(one, "story_min")), 150);
     assert_int_equal(count_categories(one), 34);
+    assert_null(selected_category(one));
     assert_null(json_object_get(one, "public"));
     assert_null(json_object_get(one, "value"));
     json_decref(one);
@@ -185,6 +202,15 @@ static void add_problem(struct record *record, const char *field, const char *co
         (struct record_problem){.field = mem_strdup(field), .code = mem_strdup(code)};
 }
 
+/* The error at place i is about field, and its sentence holds text. */
+static void assert_error(const json_t *model, size_t i, const char *field, const char *text)
+{
+    const json_t *errors = json_object_get(json_object_get(model, "json"), "errors");
+    const json_t *error = json_array_get(errors, i);
+    assert_string_equal(json_string_value(json_object_get(error, "field")), field);
+    assert_non_null(strstr(json_string_value(json_object_get(error, "message")), text));
+}
+
 static void refused_form_keeps_what_was_typed(void **state)
 {
     (void)state;
@@ -198,6 +224,8 @@ static void refused_form_keeps_what_was_typed(void **state)
     record.report.location.lon = 106.5;
     record.report.additional = mem_strdup("tambahan");
     record.report.category.code = mem_strdup("jalan");
+    record.typed_category = mem_strdup("jalan");
+    record.typed_date = mem_strdup("2026-11-20");
     record.report.visibility = REPORT_PUBLIC;
     record.reporter.name = mem_strdup("Warga Contoh");
     record.reporter.address = mem_strdup("warga@example.org");
@@ -209,17 +237,15 @@ static void refused_form_keeps_what_was_typed(void **state)
     respond(&(struct receipt){.outcome = RECEIPT_REFUSED, .record = &record}, "id", &response);
     assert_int_equal(response.status, 422);
     assert_string_equal(response.view, "form");
-    char *json = json_of(&response);
-    assert_string_equal(
-        json, "{\"errors\":[{\"field\":\"story\",\"message\":\"Ceritakan lebih lengkap: sedikitnya "
-              "200 karakter, dengan waktu dan jenis kejadiannya.\"},{\"field\":\"attachments[2]\","
-              "\"message\":\"Setiap foto paling besar 6 MB.\"},{\"field\":\"nonsense\",\"message\":"
-              "\"Isian ini tidak dikenal.\"}]}");
-    free(json);
     const json_t *model = response.model, *value = json_object_get(model, "value");
+    assert_error(model, 0, "story", " 200 ");
+    assert_error(model, 1, "attachments[2]", " 6 MB");
+    assert_error(model, 2, "nonsense", words_get("id", "problem.unknown_field"));
     assert_string_equal(json_string_value(json_object_get(value, "story")), "Pendek <b>");
     assert_string_equal(json_string_value(json_object_get(value, "location")), "Jl. Contoh No. 1");
     assert_string_equal(json_string_value(json_object_get(value, "additional")), "tambahan");
+    assert_string_equal(json_string_value(json_object_get(value, "date")), "2026-11-20");
+    assert_string_equal(selected_category(model), "jalan");
     assert_string_equal(json_string_value(json_object_get(value, "name")), "Warga Contoh");
     assert_string_equal(json_string_value(json_object_get(value, "contact")), "warga@example.org");
     assert_true(json_real_value(json_object_get(value, "lat")) < -6.24);
@@ -236,6 +262,23 @@ static void refused_form_keeps_what_was_typed(void **state)
     const json_t *last = json_array_get(json_object_get(model, "problems"), 2);
     assert_true(json_is_null(json_object_get(last, "anchor")));
     release(&response);
+    record_release(&record);
+    close_channel();
+}
+
+/* The report says "lainnya" then; the form says nothing. */
+static void nothing_chosen_stays_so(void **state)
+{
+    (void)state;
+    struct record record;
+    record_init(&record);
+    record.report.category.code = mem_strdup("lainnya");
+    add_problem(&record, "story", "too_short");
+    open_channel(NULL, NULL, 0);
+    json_t *model = web_form_model(&channel, "id", &record);
+    assert_null(selected_category(model));
+    assert_null(json_object_get(json_object_get(model, "value"), "date"));
+    json_decref(model);
     record_release(&record);
     close_channel();
 }
@@ -267,6 +310,22 @@ static void receipts(void **state)
         assert_true(json_is_true(json_object_get(response.model, table[i].flag)));
         release(&response);
     }
+    close_channel();
+}
+
+static void receipts_link_to_the_site(void **state)
+{
+    (void)state;
+    struct receipt receipt = {.outcome = RECEIPT_ACCEPTED, .id = "7KQ3MXP9T2FC"};
+    struct http_response response;
+    open_channel(NULL, NULL, 0);
+    channel.public_url = "https://lapor.example.org";
+    respond(&receipt, "id", &response);
+    char *json = json_of(&response);
+    assert_string_equal(json, "{\"id\":\"7KQ3-MXP9-T2FC\",\"pin\":null,\"track_url\":"
+                              "\"https://lapor.example.org/track#7KQ3-MXP9-T2FC\"}");
+    free(json);
+    release(&response);
     close_channel();
 }
 
@@ -312,7 +371,9 @@ int main(void)
         cmocka_unit_test(unknown_categories_are_refused),
         cmocka_unit_test(empty_form),
         cmocka_unit_test(refused_form_keeps_what_was_typed),
+        cmocka_unit_test(nothing_chosen_stays_so),
         cmocka_unit_test(receipts),
+        cmocka_unit_test(receipts_link_to_the_site),
         cmocka_unit_test(reused_key),
         cmocka_unit_test(try_again),
     };

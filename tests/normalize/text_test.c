@@ -134,6 +134,26 @@ static void counts_characters_and_cuts_between_them(void **state)
     assert_string_equal(text_ascii_lower(label), "utf-8 \xc3\x89");
 }
 
+static void goes_through_lists(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"jalan", "lampu-jalan", "air"};
+    const char *rest = " ,jalan, lampu-jalan,,\tair ,";
+    const char *word;
+    size_t len, n = 0;
+    assert_true(text_list_holds(rest, "air"));
+    assert_false(text_list_holds(rest, "jala"));
+    assert_false(text_list_holds(rest, "lampu"));
+    assert_false(text_list_holds(rest, ""));
+    assert_false(text_list_holds("", "air"));
+    while (text_list_next(&rest, &word, &len)) {
+        assert_int_equal(len, strlen(words[n]));
+        assert_memory_equal(word, words[n], len);
+        n++;
+    }
+    assert_int_equal(n, 3);
+}
+
 /* A base with a megabyte of combining marks: takes time in the length, not in its square. */
 static void long_marks_are_no_trap(void **state)
 {
@@ -155,6 +175,7 @@ int main(void)
         cmocka_unit_test(cleans_a_line),
         cmocka_unit_test(knows_utf8),
         cmocka_unit_test(counts_characters_and_cuts_between_them),
+        cmocka_unit_test(goes_through_lists),
         cmocka_unit_test(long_marks_are_no_trap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
