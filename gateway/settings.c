@@ -41,9 +41,9 @@ static const struct option_spec gateway_options[] = {
      .type = OPTION_BYTES,
      .offset = OF(gateway_settings, queue_bytes),
      .fallback = "256MiB",
-     .min = 32 * 1024 * 1024,
+     .min = INBOUND_RAW_MAX,
      .max = 1024LL * 1024 * 1024 * 1024,
-     .help = "memory these messages may take; at least one message of 32 MiB"},
+     .help = "memory these messages may take; at least one message of 42 MiB"},
     {0},
 };
 

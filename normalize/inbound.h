@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 enum {
-    INBOUND_RAW_MAX = 32 * 1024 * 1024, /* a 25 MiB mail, and a form with five 6 MB photos */
+    INBOUND_RAW_MAX = 42 * 1024 * 1024, /* the largest form: as JSON, five photos of 6 MiB each are
+                                           40 MiB of base64, and the texts are below 2 MiB */
     INBOUND_FACTS_MAX = 16,
     INBOUND_FACT_LEN_MAX = 1024,
 };

@@ -13,7 +13,8 @@
 #include "normalize/inbound.h"
 #include "normalize/report.h"
 
-enum { RECORD_WIRE_MAX = 40 * 1024 * 1024 };
+/* The attachments of one inbound, and 8 MiB for its texts and lists. */
+enum { RECORD_WIRE_MAX = INBOUND_RAW_MAX + 8 * 1024 * 1024 };
 
 /* Appends the wire form of record, attachments' bytes included. */
 void record_encode(const struct record *record, struct buf *out);

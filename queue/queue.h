@@ -16,13 +16,13 @@
  *     in a process is the truth.
  *  5. One struct queue has one writer: queue_apply() is called by one thread at a time. The readers
  *     (queue_*_get, queue_*_list) may be called by any thread at any time, also from other
- * processes that opened the queue with QUEUE_READ_ONLY.
+ *     processes that opened the queue with read_only set.
  *  6. Engines hold rows, not meaning: bodies and payloads are opaque bytes, encrypted by the
  *     caller.
  *  7. Work for one report leaves in order: a row is leased only when its report has no older
  *     unfinished row of the same topic (a buried one is unfinished). For QUEUE_TO_CORE a
- * follow-up's rows count as its parent's, so an update never overtakes the ticket; its rows to the
- * reporter are its own.
+ *     follow-up's rows count as its parent's, so an update never overtakes the ticket; its rows to
+ *     the reporter are its own.
  */
 #ifndef KANAL_QUEUE_QUEUE_H
 #define KANAL_QUEUE_QUEUE_H
@@ -34,6 +34,7 @@
 #include "normalize/buf.h"
 #include "normalize/err.h"
 #include "normalize/id.h"
+#include "normalize/inbound.h"
 
 enum {
     QUEUE_DEDUP_KEY_SIZE = 32,
@@ -42,8 +43,8 @@ enum {
     QUEUE_WORD_MAX = 128,       /* ids, codes, names of states */
     QUEUE_TEXT_MAX = 16 * 1024, /* an agency's public answer */
     QUEUE_BODY_MAX = 2 * 1024 * 1024,
-    QUEUE_BLOB_MAX = 40 * 1024 * 1024,
-    QUEUE_PAYLOAD_MAX = 64 * 1024 * 1024,
+    QUEUE_BLOB_MAX = INBOUND_RAW_MAX + 1024 * 1024, /* an original with its facts, sealed */
+    QUEUE_PAYLOAD_MAX = 64 * 1024 * 1024,           /* a ticket, public photos in base64 in it */
     QUEUE_BLOBS_PER_ENTRY_MAX = 64,
     QUEUE_OUTBOX_PER_ENTRY_MAX = 4,
     QUEUE_OPS_MAX = 1024,  /* in one transaction */
@@ -126,7 +127,7 @@ struct queue_lease {
 
 enum queue_op_kind {
     QUEUE_ACCEPT,  /* entry -> STORED, or KNOWN with known_id when the dedup key is held; LOST: its
-                      id  is another entry's, choose another */
+                      id is another entry's, choose another */
     QUEUE_RESOLVE, /* entry replaces the quarantined entry of the same id -> STORED, LOST when it is
                       no longer in quarantine, KNOWN when its dedup key is another entry's. The
                       entry's earlier dedup key stays held, its blobs stay unless replaced */

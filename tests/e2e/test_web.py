@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The citizen's side in a real browser: form, receipt, tracking, with and without JavaScript."""
 
+import base64
 import json
 import re
 import struct
@@ -315,6 +316,18 @@ def test_sent_twice_is_one_report(product):
     assert (first.status, second.status) == (201, 200)
     assert first.json() == second.json()
     assert first.json()["track_url"].endswith("/track#" + first.json()["id"])
+
+
+def test_largest_form(product, tmp_path):
+    """Five photos of 6 MiB each, as JSON: through HTTP, worker, vault's envelope and queue."""
+    with open(png(tmp_path / "a.png"), "rb") as file:
+        photo = file.read()
+    photo = base64.b64encode(photo.ljust(6 * 1024 * 1024, b"\0")).decode()
+    answer = product.submit(attachments=[{"name": f"{n}.png", "data": photo} for n in range(5)])
+    assert answer.status == 201
+    assert answer.json()["track_url"] == f"{product.url}/track#{answer.json()['id']}"
+    attachments = product.report(answer.json()["id"].replace("-", ""))["attachments"]
+    assert [attachment["width"] > 0 for attachment in attachments] == 5 * [True]
 
 
 # --- Reach ---
