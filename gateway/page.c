@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config/words.h"
+#include "gateway/http.h"
 #include "gateway/page_template.h"
 #include "normalize/mem.h"
 
@@ -159,23 +160,22 @@ int page_render(const char *name, const char *language, const json_t *model, str
     return page_template_render(template, &env, model, out, err);
 }
 
-/* The language the query asks for, or NULL. */
-static const char *query_language(const struct http_request *request)
+const char *page_kept_language(const struct http_request *request)
 {
-    const char *query = request->query ? request->query : "";
-    for (size_t i = 0; words_languages[i]; i++) {
-        const char *language = words_languages[i];
-        size_t len = strlen(language);
-        if (!strncmp(query, "lang=", 5) && !strncmp(query + 5, language, len) &&
-            (query[5 + len] == '\0' || query[5 + len] == '&'))
-            return language;
+    const char *query = request->query ? request->query : "", *kept = NULL;
+    struct buf asked = BUF_INIT(16);
+    if (http_form_field(query, strlen(query), "lang", &asked) == 1) {
+        for (size_t i = 0; words_languages[i]; i++)
+            if (!strcmp(asked.data, words_languages[i]))
+                kept = words_languages[i];
     }
-    return NULL;
+    buf_release(&asked);
+    return kept;
 }
 
 const char *page_language(const struct http_request *request)
 {
-    const char *language = query_language(request);
+    const char *language = page_kept_language(request);
     return language ? language : request->language;
 }
 
@@ -185,10 +185,12 @@ int page_http_render(void *context, const struct http_request *request,
     (void)context;
     struct err err = ERR_INIT;
     const char *language = page_language(request);
-    const char *kept = query_language(request);
+    const char *kept = page_kept_language(request);
     json_t *model = response->model ? json_copy(response->model) : json_object();
-    if (kept)
+    if (kept) {
         json_object_set_new(model, "lang_query", json_sprintf("?lang=%s", kept));
+        json_object_set_new(model, "lang_kept", json_string(kept));
+    }
     if (!strcmp(request->method, "GET"))
         json_object_set_new(model, "other_lang", json_string(strcmp(language, "en") ? "en" : "id"));
     int result = page_render(response->view, language, model, html, &err);

@@ -53,10 +53,14 @@ void page_stop(void);
 /* "id" or "en": what the query says ("?lang=en"), else the request's language. */
 const char *page_language(const struct http_request *request);
 
+/* The language the query itself asks for, which links and redirects keep; NULL: none. */
+const char *page_kept_language(const struct http_request *request);
+
 /*
  * The render callback for http_listener: response->view filled from response->model, in
- * page_language(). Adds to the model "lang_query" ("?lang=en" when the query has it, to keep it in
- * links) and, for GET, "other_lang" (the code of the other language).
+ * page_language(). Adds to the model "lang_query" and "lang_kept" ("?lang=en" and "en" when the
+ * query has it, to keep it in links and forms) and, for GET, "other_lang" (the code of the other
+ * language).
  */
 int page_http_render(void *context, const struct http_request *request,
                      const struct http_response *response, struct buf *html);

@@ -12,7 +12,7 @@
 #include "normalize/form.h"
 #include "normalize/normalize.h"
 
-/* How a state looks; the others are neutral. */
+/* The others are neutral. */
 static const struct {
     const char *state, *tone;
 } tones[] = {
@@ -21,7 +21,7 @@ static const struct {
     {"Menunggu Validasi", "busy"},
 };
 
-static const char *tone_of(const char *state)
+const char *site_state_tone(const char *state)
 {
     for (size_t i = 0; state && i < sizeof tones / sizeof *tones; i++)
         if (!strcmp(tones[i].state, state))
@@ -40,10 +40,11 @@ static json_t *item_page(const struct track_item *item, const char *language)
     struct buf day = BUF_INIT(64);
     if (item->day)
         words_day(language, item->day, &day);
-    json_t *page = json_pack(
-        "{s:s?, s:s, s:s?, s:s, s:s?, s:s?, s:b}", "day", item->day, "day_text", day.data,
-        "state_name", item->state ? words_state(language, item->state) : NULL, "tone",
-        tone_of(item->state), "agency", item->agency, "answer", item->answer, "photo", item->photo);
+    json_t *page =
+        json_pack("{s:s?, s:s, s:s?, s:s, s:s?, s:s?, s:b}", "day", item->day, "day_text", day.data,
+                  "state_name", item->state ? words_state(language, item->state) : NULL, "tone",
+                  site_state_tone(item->state), "agency", item->agency, "answer", item->answer,
+                  "photo", item->photo);
     buf_release(&day);
     return page;
 }
@@ -91,7 +92,7 @@ json_t *site_result_model(const struct track_view *view, const char *language, b
         json_pack("{s:b, s:s, s:s?, s:s?, s:s, s:i, s:o}", "on_track", 1, "id", shown, "state_name",
                   view->state ? words_state(language, view->state) : NULL, "state_help",
                   view->state ? word_of(language, "state_help", view->state) : NULL, "tone",
-                  tone_of(view->state), "text_max", FORM_STORY_MAX, "timeline", page_list);
+                  site_state_tone(view->state), "text_max", FORM_STORY_MAX, "timeline", page_list);
     if (own) {
         json_t *more = own_json(view);
         json_object_update(json, more);

@@ -179,6 +179,9 @@ http_handler core_get_list, core_get_ticket, core_post_state, core_get_photo, co
 void core_show(struct http_exchange *exchange, const struct core_officer *officer, int status,
                const char *view, json_t *model);
 void core_redirect(struct http_exchange *exchange, const char *location);
+/* The Location of a redirect, with the language the officer chose. */
+void core_location(struct http_exchange *exchange, const char *location,
+                   struct http_response *response);
 void core_error(struct http_exchange *exchange, int status);
 /* The signed-in officer, or false: the request has been answered with a way to sign in. */
 bool core_require(struct core *core, struct http_exchange *exchange, struct core_officer *officer);

@@ -72,7 +72,7 @@ static void sign_in(struct core *core, struct http_exchange *exchange, const cha
     core_session_start(core, name, clock_wall_ms(), token);
     core_session_cookie(http_exchange_request(exchange), token, &cookie);
     http_response_init(&response, 303);
-    http_response_header(&response, "Location", "/");
+    core_location(exchange, "/", &response);
     http_response_header(&response, "Set-Cookie", cookie.data);
     http_answer(exchange, &response);
     buf_wipe(&cookie);
@@ -133,7 +133,7 @@ void core_post_logout(void *context, struct http_exchange *exchange)
     core_session_end(core, officer.token);
     core_session_cookie(request, "", &cookie);
     http_response_init(&response, 303);
-    http_response_header(&response, "Location", "/login");
+    core_location(exchange, "/login", &response);
     http_response_header(&response, "Set-Cookie", cookie.data);
     http_answer(exchange, &response);
     buf_release(&cookie);

@@ -3,6 +3,7 @@
 #include "config/words.h"
 #include "gateway/core/core.h"
 #include "gateway/page.h"
+#include "gateway/site_model.h"
 #include "normalize/mem.h"
 #include "normalize/text.h"
 
@@ -21,8 +22,10 @@ static void name_words(json_t *list, const char *language)
         const char *category = json_string_value(json_object_get(item, "category"));
         struct buf text = BUF_INIT(256);
 
-        if (state != NULL)
+        if (state != NULL) {
             json_object_set_new(item, "state_name", json_string(words_state(language, state)));
+            json_object_set_new(item, "tone", json_string(site_state_tone(state)));
+        }
         if (day != NULL) {
             words_day(language, day, &text);
             json_object_set_new(item, "day_name", json_string(text.data));
@@ -79,18 +82,18 @@ void core_get_list(void *context, struct http_exchange *exchange)
         chosen = state.data;
     list = core_list(core, chosen, page, &more);
     name_words(list, language);
-    model = json_pack("{s:b, s:o, s:o, s:s?, s:b, s:b, s:I, s:I, s:I}", "on_list", 1, "tickets",
-                      list, "states", state_choices(language, chosen), "chosen_state", chosen,
-                      "older", more, "newer", page > 0, "older_page", page + 1, "newer_page",
-                      page - 1, "page_number", page + 1);
+    model = json_pack("{s:b, s:o, s:o, s:s?, s:b, s:b, s:b, s:I, s:I, s:I}", "on_list", 1,
+                      "tickets", list, "states", state_choices(language, chosen), "chosen_state",
+                      chosen, "paged", more || page > 0, "older", more, "newer", page > 0,
+                      "older_page", page + 1, "newer_page", page - 1, "page_number", page + 1);
     core_show(exchange, &officer, 200, "core_list", model);
     buf_release(&state);
 }
 
-/* Completes a ticket's model and shows it; problem: a flag of the template, or NULL. */
+/* Completes a ticket's model and shows it; said: a flag of the template, or NULL. */
 static void show_ticket(struct core *core, struct http_exchange *exchange,
                         const struct core_officer *officer, const char *ref, int status,
-                        const char *problem)
+                        const char *said)
 {
     const char *language = page_language(http_exchange_request(exchange));
     json_t *model = core_ticket(core, ref);
@@ -113,8 +116,8 @@ static void show_ticket(struct core *core, struct http_exchange *exchange,
     json_object_set_new(model, "can_change",
                         json_boolean(json_array_size(json_object_get(model, "next")) > 0));
     json_object_set_new(model, "answer_max", json_integer(CORE_ANSWER_MAX));
-    if (problem != NULL)
-        json_object_set_new(model, problem, json_true());
+    if (said != NULL)
+        json_object_set_new(model, said, json_true());
     core_show(exchange, officer, status, "core_ticket", model);
 }
 
@@ -137,14 +140,16 @@ static bool path_ref(const char *path, const char *prefix, char ref[static CORE_
 void core_get_ticket(void *context, struct http_exchange *exchange)
 {
     struct core *core = context;
+    const struct http_request *request = http_exchange_request(exchange);
     struct core_officer officer;
     char ref[CORE_TICKET_REF_SIZE];
     const char *rest;
 
     if (!core_require(core, exchange, &officer))
         return;
-    if (path_ref(http_exchange_request(exchange)->path, "/t/", ref, &rest) && *rest == '\0')
-        show_ticket(core, exchange, &officer, ref, 200, NULL);
+    if (path_ref(request->path, "/t/", ref, &rest) && *rest == '\0')
+        show_ticket(core, exchange, &officer, ref, 200,
+                    strncmp(request->query, "saved=1", strlen("saved=1")) == 0 ? "saved" : NULL);
     else
         core_error(exchange, 404);
 }
@@ -187,7 +192,7 @@ static void change_state(struct core *core, struct http_exchange *exchange,
 
     if (!bad && from != NULL && to != NULL)
         changed = core_change(core, &change);
-    buf_addf(&location, "/t/%s", ref);
+    buf_addf(&location, "/t/%s?saved=1", ref);
     switch (changed) {
     case CORE_CHANGED:
         core_redirect(exchange, location.data);

@@ -3,12 +3,16 @@
 #include "gateway/core/core.h"
 #include "normalize/report.h"
 
+#define LIST_COLUMNS                                                                               \
+    "ref, day, state, urgent, public, category, place, substr(body ->> '$.story', 1, 200)"
+
 static json_t *list_item(sqlite3_stmt *row)
 {
-    return json_pack("{s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "ref", core_json_text(row, 0), "day",
-                     core_json_text(row, 1), "state", core_json_text(row, 2), "urgent",
+    return json_pack("{s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "ref", core_json_text(row, 0),
+                     "day", core_json_text(row, 1), "state", core_json_text(row, 2), "urgent",
                      sqlite3_column_int(row, 3), "public", sqlite3_column_int(row, 4), "category",
-                     core_json_text(row, 5), "place", core_json_text(row, 6));
+                     core_json_text(row, 5), "place", core_json_text(row, 6), "excerpt",
+                     core_json_text(row, 7));
 }
 
 json_t *core_list(struct core *core, const char *state, int64_t page, bool *more)
@@ -18,11 +22,10 @@ json_t *core_list(struct core *core, const char *state, int64_t page, bool *more
 
     pthread_mutex_lock(&core->lock);
     row = core_query(core,
-                     state == NULL
-                         ? "SELECT ref, day, state, urgent, public, category, place FROM tickets"
-                           " WHERE ?1 IS NULL ORDER BY n DESC LIMIT ?2 OFFSET ?3"
-                         : "SELECT ref, day, state, urgent, public, category, place FROM tickets"
-                           " WHERE state = ?1 ORDER BY n DESC LIMIT ?2 OFFSET ?3",
+                     state == NULL ? "SELECT " LIST_COLUMNS " FROM tickets"
+                                     " WHERE ?1 IS NULL ORDER BY n DESC LIMIT ?2 OFFSET ?3"
+                                   : "SELECT " LIST_COLUMNS " FROM tickets"
+                                     " WHERE state = ?1 ORDER BY n DESC LIMIT ?2 OFFSET ?3",
                      "tii", state, (int64_t)CORE_PAGE_ROWS + 1, page * CORE_PAGE_ROWS);
     while (core_row(row))
         json_array_append_new(list, list_item(row));
@@ -39,7 +42,7 @@ static json_t *history(struct core *core, int64_t ticket)
     json_t *list = json_array();
     sqlite3_stmt *row = core_query(core,
                                    "SELECT day, state, officer, agency, answer FROM changes"
-                                   " WHERE ticket = ? ORDER BY n",
+                                   " WHERE ticket = ? ORDER BY n DESC",
                                    "i", ticket);
 
     while (core_row(row))

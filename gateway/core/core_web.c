@@ -22,12 +22,25 @@ void core_show(struct http_exchange *exchange, const struct core_officer *office
     http_answer(exchange, &response);
 }
 
+void core_location(struct http_exchange *exchange, const char *location,
+                   struct http_response *response)
+{
+    const char *kept = page_kept_language(http_exchange_request(exchange));
+    struct buf target = BUF_INIT(256);
+
+    buf_add_text(&target, location);
+    if (kept != NULL)
+        buf_addf(&target, "%clang=%s", strchr(location, '?') == NULL ? '?' : '&', kept);
+    http_response_header(response, "Location", target.data);
+    buf_release(&target);
+}
+
 void core_redirect(struct http_exchange *exchange, const char *location)
 {
     struct http_response response;
 
     http_response_init(&response, 303);
-    http_response_header(&response, "Location", location);
+    core_location(exchange, location, &response);
     http_response_header(&response, "Referrer-Policy", REFERRER);
     http_answer(exchange, &response);
 }

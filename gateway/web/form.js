@@ -44,6 +44,13 @@
     return /^image\/(jpeg|png|webp|hei[cf])$/.test(file.type) || /\.hei[cf]$/i.test(file.name);
   }
 
+  function sizeOf(file) {
+    const large = file.size >= 1048576;
+    const number = large ? file.size / 1048576 : Math.max(file.size / 1024, 1);
+    return number.toLocaleString(document.documentElement.lang,
+      {maximumFractionDigits: large ? 1 : 0}) + (large ? ' MB' : ' KB');
+  }
+
   /* Drawn on a canvas rather than linked: no copy of the photo gets an address. */
   function preview(file, canvas) {
     if (!window.createImageBitmap) return;
@@ -64,7 +71,7 @@
     canvas.height = 210;
     canvas.setAttribute('aria-hidden', 'true');
     label.textContent = input.dataset.item.replace('{n}', n)
-      .replace('{mb}', (file.size / 1048576).toFixed(1));
+      .replace('{size}', sizeOf(file));
     button.type = 'button';
     button.textContent = input.dataset.remove.replace('{n}', n);
     button.addEventListener('click', function () {
