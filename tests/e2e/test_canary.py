@@ -2,7 +2,8 @@
 """No reporter's identity in anything the product leaves or shows.
 
 Unique marks go into every identity field of every channel, through the whole product and a crash;
-then every byte it left on disk or shows to anybody else is searched for them, whichever way it is encoded."""
+then every byte it left on disk or shows to anybody else is searched for them, in whatever
+encoding they may stand there."""
 
 import base64
 import os
