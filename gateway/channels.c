@@ -36,6 +36,7 @@ struct runner {
     struct channel *channel;
     pthread_t thread;
     bool has_thread;
+    int64_t first_wait_ms;
     pthread_mutex_t lock;
     enum runner_state state;
     bool open;
@@ -128,7 +129,7 @@ static void *runner_thread(void *context)
     struct runner *runner = context;
     bool polls = runner->channel->adapter->poll != NULL;
     bool open = false;
-    int64_t wait_ms = 0;
+    int64_t wait_ms = runner->first_wait_ms;
     while (wait_ms >= 0 && bell_sleep(&runner->channels->bell, wait_ms, NULL)) {
         struct err err = ERR_INIT;
         int result = open ? 0 : runner_open(runner, &err);
@@ -228,6 +229,16 @@ static void *channels_health_thread(void *context)
 static int runner_start(struct channels *channels, size_t i, struct err *err)
 {
     struct runner *runner = &channels->runners[i];
+    /* A channel that only takes requests is open before the first one comes, and needs no thread.
+     */
+    if (runner->channel->adapter->poll == NULL) {
+        struct err cause = ERR_INIT;
+        if (runner_open(runner, &cause) == 0) {
+            runner_succeeded(runner);
+            return 0;
+        }
+        runner->first_wait_ms = runner_failed(runner, &cause);
+    }
     if (process_thread(&runner->thread, runner_thread, runner, err) != 0)
         return -1;
     runner->has_thread = true;
@@ -314,8 +325,7 @@ void channels_free(struct channels *channels)
     free(channels);
 }
 
-int channels_reply(struct gateway *gateway, struct channel *channel, const struct notice *notice,
-                   struct err *err)
+bool channels_open(struct gateway *gateway, const struct channel *channel)
 {
     struct runner *runner = channels_runner(gateway, channel);
     bool open = false;
@@ -324,7 +334,13 @@ int channels_reply(struct gateway *gateway, struct channel *channel, const struc
         open = runner->open;
         pthread_mutex_unlock(&runner->lock);
     }
-    if (!open)
+    return open;
+}
+
+int channels_reply(struct gateway *gateway, struct channel *channel, const struct notice *notice,
+                   struct err *err)
+{
+    if (!channels_open(gateway, channel))
         return err_set(err, ERR_TRANSIENT, "the channel is not open");
     return channel->adapter->reply(channel, notice, err);
 }

@@ -14,8 +14,9 @@ struct channels;
  * before any thread that may send a notice starts. */
 struct channels *channels_new(struct gateway *gateway);
 
-/* Opens every channel and starts its thread. A channel that cannot be opened is shown as such and
- * tried again (TRANSIENT) or left alone (CONFIG); that is no failure of the gateway. */
+/* Opens every channel, and starts a thread for those that poll or are to be tried again. A channel
+ * that cannot be opened is shown as such and tried again (TRANSIENT) or left alone (CONFIG); that
+ * is no failure of the gateway. */
 int channels_start(struct channels *channels, struct err *err);
 
 /* Has every poll return. NULL is fine. */
@@ -28,6 +29,9 @@ bool channels_wait(struct channels *channels, int64_t deadline_ms);
 /* Closes the channels and frees; nobody may use a channel any more. NULL is fine, halted or never
  * started. */
 void channels_free(struct channels *channels);
+
+/* Whether requests may be handed to a channel. */
+bool channels_open(struct gateway *gateway, const struct channel *channel);
 
 /* Sends a notice by a channel; ERR_TRANSIENT while the channel is not open. */
 int channels_reply(struct gateway *gateway, struct channel *channel, const struct notice *notice,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/channels.h"
 #include "gateway/intake.h"
 #include "normalize/mem.h"
 
@@ -74,7 +75,7 @@ static struct intake *webhook_intake(struct gateway *gateway, struct webhook *we
 void webhook_take(struct gateway *gateway, struct channel *channel, struct http_exchange *exchange,
                   const char *follow, const char *matched_by)
 {
-    if (atomic_load(&gateway->stopping)) {
+    if (atomic_load(&gateway->stopping) || !channels_open(gateway, channel)) {
         webhook_fail(exchange, 503);
         return;
     }
