@@ -6,7 +6,7 @@
 #include "normalize/mem.h"
 
 /* 64 marks what is no symbol. */
-static unsigned char symbol_value(unsigned char c)
+static unsigned char base64_value(unsigned char c)
 {
     if (c >= 'A' && c <= 'Z')
         return (unsigned char)(c - 'A');
@@ -17,7 +17,7 @@ static unsigned char symbol_value(unsigned char c)
     return c == '+' ? 62 : c == '/' ? 63 : 64;
 }
 
-static size_t padding(const char *text, size_t len)
+static size_t base64_padding(const char *text, size_t len)
 {
     if (len == 0 || text[len - 1] != '=')
         return 0;
@@ -30,8 +30,8 @@ char *base64_decode(const char *text, size_t text_len, size_t *len)
     if (text_len % 4 != 0)
         return NULL;
     for (int c = 0; c < 256; c++)
-        values[c] = symbol_value((unsigned char)c);
-    size_t pad = padding(text, text_len);
+        values[c] = base64_value((unsigned char)c);
+    size_t pad = base64_padding(text, text_len);
     size_t symbols = text_len - pad;
     char *out = mem_calloc(text_len / 4 * 3 + 1, 1);
     size_t used = 0;

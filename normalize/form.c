@@ -15,10 +15,10 @@
 #include "normalize/problem.h"
 #include "normalize/text.h"
 
-enum { DAY_MS = 24 * 60 * 60 * 1000, NUMBER_MAX = 24 };
+enum { FORM_DAY_MS = 24 * 60 * 60 * 1000, FORM_NUMBER_MAX = 24 };
 
-#define DATE_OLDEST "1900-01-01"
-#define DATE_WORDS  "Tanggal kejadian: "
+#define FORM_DATE_OLDEST "1900-01-01"
+#define FORM_DATE_WORDS  "Tanggal kejadian: "
 
 void form_start(void)
 {
@@ -27,7 +27,7 @@ void form_start(void)
 
 /* --- Reading --- */
 
-static bool media_type_is(const char *content_type, const char *media_type)
+static bool form_is_type(const char *content_type, const char *media_type)
 {
     size_t len = strlen(media_type);
     return strncasecmp(content_type, media_type, len) == 0 &&
@@ -41,18 +41,18 @@ static int form_read(const struct inbound *in, struct form_input *input, struct 
     if (type == NULL || type[0] == '\0')
         type = in->raw_len > 0 && in->raw[0] == '{' ? "application/json"
                                                     : "application/x-www-form-urlencoded";
-    if (media_type_is(type, "application/json"))
+    if (form_is_type(type, "application/json"))
         return form_read_json(in, input, draft);
-    if (media_type_is(type, "application/x-www-form-urlencoded"))
+    if (form_is_type(type, "application/x-www-form-urlencoded"))
         return form_read_urlencoded(in, input, draft);
-    if (media_type_is(type, "multipart/form-data"))
+    if (form_is_type(type, "multipart/form-data"))
         return form_read_multipart(in, type, input, draft);
     return -1;
 }
 
 /* --- Identity of the message --- */
 
-static void hash_field(GChecksum *hash, const char *name, const char *data, size_t len)
+static void form_hash(GChecksum *hash, const char *name, const char *data, size_t len)
 {
     char head[64];
     int head_len = snprintf(head, sizeof head, "%s %zu ", name, len);
@@ -65,13 +65,13 @@ static void hash_field(GChecksum *hash, const char *name, const char *data, size
 static char *form_fingerprint(const struct form_input *input)
 {
     GChecksum *hash = g_checksum_new(G_CHECKSUM_SHA256);
-    for (size_t i = 0; i < FIELD_COUNT; i++) {
-        if (i != FIELD_CLIENT_KEY && input->texts[i] != NULL)
-            hash_field(hash, form_field_name((enum form_field)i), input->texts[i],
-                       strlen(input->texts[i]));
+    for (size_t i = 0; i < FORM_FIELD_COUNT; i++) {
+        if (i != FORM_FIELD_CLIENT_KEY && input->texts[i] != NULL)
+            form_hash(hash, form_field_name((enum form_field)i), input->texts[i],
+                      strlen(input->texts[i]));
     }
     for (size_t i = 0; i < input->photo_count; i++)
-        hash_field(hash, "photo", input->photos[i].data, input->photos[i].len);
+        form_hash(hash, "photo", input->photos[i].data, input->photos[i].len);
     char *hex = mem_strdup(g_checksum_get_string(hash));
     g_checksum_free(hash);
     return hex;
@@ -80,7 +80,7 @@ static char *form_fingerprint(const struct form_input *input)
 /* A program's key names the report; a page's key names the page, which may be sent again edited. */
 static void form_identify(const struct form_input *input, struct draft *draft)
 {
-    const char *key = input->texts[FIELD_CLIENT_KEY];
+    const char *key = input->texts[FORM_FIELD_CLIENT_KEY];
     if (key != NULL && strlen(key) > FORM_KEY_MAX)
         key = NULL; /* noted as a problem: the form is refused */
     struct buf id = BUF_INIT(RECORD_NATIVE_ID_MAX);
@@ -106,7 +106,7 @@ static void form_identify_malformed(const struct inbound *in, struct draft *draf
 
 /* --- Judging, field by field --- */
 
-static char *take(struct form_input *input, enum form_field field)
+static char *form_take(struct form_input *input, enum form_field field)
 {
     char *text = input->texts[field];
     input->texts[field] = NULL;
@@ -124,7 +124,7 @@ static void form_required(struct draft *draft, enum form_field field)
     draft_problem(draft, name, PROBLEM_REQUIRED);
 }
 
-static size_t story_min(const struct inbound *in)
+static size_t form_story_min(const struct inbound *in)
 {
     const char *fact = inbound_fact(in, "story_min");
     char *end = NULL;
@@ -138,14 +138,14 @@ static size_t story_min(const struct inbound *in)
 
 static void form_story(const struct inbound *in, struct form_input *input, struct draft *draft)
 {
-    draft->text = take(input, FIELD_STORY);
+    draft->text = form_take(input, FORM_FIELD_STORY);
     if (draft->text == NULL)
-        form_required(draft, FIELD_STORY);
-    else if (text_length(draft->text) < story_min(in))
+        form_required(draft, FORM_FIELD_STORY);
+    else if (text_length(draft->text) < form_story_min(in))
         draft_problem(draft, "story", PROBLEM_TOO_SHORT);
 }
 
-static bool is_code(const char *text)
+static bool form_is_code(const char *text)
 {
     return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
 }
@@ -153,18 +153,18 @@ static bool is_code(const char *text)
 static void form_category(const struct inbound *in, struct form_input *input, struct draft *draft)
 {
     const char *choices = inbound_fact(in, "categories");
-    const char *code = input->texts[FIELD_CATEGORY];
+    const char *code = input->texts[FORM_FIELD_CATEGORY];
     if (code == NULL)
         return;
-    if (is_code(code) && (choices == NULL || text_list_holds(choices, code)))
-        draft->category = take(input, FIELD_CATEGORY);
+    if (form_is_code(code) && (choices == NULL || text_list_holds(choices, code)))
+        draft->category = form_take(input, FORM_FIELD_CATEGORY);
     else
         draft_problem(draft, "category", PROBLEM_UNKNOWN_VALUE);
 }
 
 static void form_visibility(struct form_input *input, struct draft *draft)
 {
-    const char *text = input->texts[FIELD_VISIBILITY];
+    const char *text = input->texts[FORM_FIELD_VISIBILITY];
     if (text == NULL || strcmp(text, "private") == 0)
         draft->visibility = REPORT_PRIVATE;
     else if (strcmp(text, "public") == 0)
@@ -174,11 +174,11 @@ static void form_visibility(struct form_input *input, struct draft *draft)
 }
 
 /* Reads plain decimal degrees, "-6.1754"; no exponents, no hexadecimal, no infinities. */
-static bool read_degrees(const char *text, double *degrees)
+static bool form_read_degrees(const char *text, double *degrees)
 {
     char *end = NULL;
     size_t len = strlen(text);
-    if (len > NUMBER_MAX || strspn(text, "+-.0123456789") != len)
+    if (len > FORM_NUMBER_MAX || strspn(text, "+-.0123456789") != len)
         return false;
     *degrees = g_ascii_strtod(text, &end);
     return end != text && *end == '\0';
@@ -190,7 +190,7 @@ static bool form_degrees(const struct form_input *input, enum form_field field, 
     const char *text = input->texts[field];
     if (text == NULL)
         form_required(draft, field);
-    else if (!read_degrees(text, degrees))
+    else if (!form_read_degrees(text, degrees))
         draft_problem(draft, form_field_name(field), PROBLEM_WRONG_TYPE);
     else if (*degrees < -limit || *degrees > limit)
         draft_problem(draft, form_field_name(field), PROBLEM_OUT_OF_RANGE);
@@ -202,10 +202,10 @@ static bool form_degrees(const struct form_input *input, enum form_field field, 
 static void form_point(struct form_input *input, struct draft *draft)
 {
     double lat = 0, lon = 0;
-    if (input->texts[FIELD_LAT] == NULL && input->texts[FIELD_LON] == NULL)
+    if (input->texts[FORM_FIELD_LAT] == NULL && input->texts[FORM_FIELD_LON] == NULL)
         return;
-    bool lat_fits = form_degrees(input, FIELD_LAT, 90, &lat, draft);
-    bool lon_fits = form_degrees(input, FIELD_LON, 180, &lon, draft);
+    bool lat_fits = form_degrees(input, FORM_FIELD_LAT, 90, &lat, draft);
+    bool lon_fits = form_degrees(input, FORM_FIELD_LON, 180, &lon, draft);
     if (!lat_fits || !lon_fits)
         return;
     draft->has_point = true;
@@ -214,7 +214,7 @@ static void form_point(struct form_input *input, struct draft *draft)
     draft->point_source = mem_strdup("device");
 }
 
-static unsigned read_digits(const char *text, size_t count)
+static unsigned form_read_digits(const char *text, size_t count)
 {
     unsigned value = 0;
     for (size_t i = 0; i < count; i++)
@@ -223,7 +223,7 @@ static unsigned read_digits(const char *text, size_t count)
 }
 
 /* Whether text is a day of the Gregorian calendar, "2026-11-20". */
-static bool is_date(const char *text)
+static bool form_is_date(const char *text)
 {
     static const char shape[] = "dddd-dd-dd";
     for (size_t i = 0; i < sizeof shape; i++) {
@@ -231,27 +231,28 @@ static bool is_date(const char *text)
         if (shape[i] == 'd' ? !digit : text[i] != shape[i])
             return false;
     }
-    return g_date_valid_dmy((GDateDay)read_digits(text + 8, 2),
-                            (GDateMonth)read_digits(text + 5, 2), (GDateYear)read_digits(text, 4));
+    return g_date_valid_dmy((GDateDay)form_read_digits(text + 8, 2),
+                            (GDateMonth)form_read_digits(text + 5, 2),
+                            (GDateYear)form_read_digits(text, 4));
 }
 
 /* A day that has not come yet anywhere near the city's clock is a slip of the hand. */
-static const char *date_problem(const char *date, int64_t received_ms)
+static const char *form_date_problem(const char *date, int64_t received_ms)
 {
     char latest[REPORT_TIME_SIZE];
-    if (!is_date(date))
+    if (!form_is_date(date))
         return PROBLEM_WRONG_TYPE;
-    report_time(received_ms + DAY_MS, latest);
+    report_time(received_ms + FORM_DAY_MS, latest);
     bool future = strncmp(date, latest, REPORT_DAY_LEN) > 0;
-    return future || strcmp(date, DATE_OLDEST) < 0 ? PROBLEM_OUT_OF_RANGE : NULL;
+    return future || strcmp(date, FORM_DATE_OLDEST) < 0 ? PROBLEM_OUT_OF_RANGE : NULL;
 }
 
 static void form_date(const struct inbound *in, struct form_input *input, struct draft *draft)
 {
-    draft->typed_date = take(input, FIELD_DATE);
+    draft->typed_date = form_take(input, FORM_FIELD_DATE);
     if (draft->typed_date == NULL)
         return;
-    const char *problem = date_problem(draft->typed_date, in->received_ms);
+    const char *problem = form_date_problem(draft->typed_date, in->received_ms);
     if (problem != NULL)
         draft_problem(draft, "date", problem);
 }
@@ -260,11 +261,11 @@ static void form_date(const struct inbound *in, struct form_input *input, struct
  * its own field. Called when everything else was judged. */
 static void form_additional(struct form_input *input, struct draft *draft)
 {
-    draft->additional = take(input, FIELD_ADDITIONAL);
+    draft->additional = form_take(input, FORM_FIELD_ADDITIONAL);
     if (draft->typed_date == NULL || draft->problem_count > 0)
         return;
-    struct buf text = BUF_INIT(INBOUND_RAW_MAX + sizeof DATE_WORDS + REPORT_DAY_LEN);
-    buf_addf(&text, DATE_WORDS "%s", draft->typed_date);
+    struct buf text = BUF_INIT(INBOUND_RAW_MAX + sizeof FORM_DATE_WORDS + REPORT_DAY_LEN);
+    buf_addf(&text, FORM_DATE_WORDS "%s", draft->typed_date);
     if (draft->additional != NULL)
         buf_addf(&text, "\n%s", draft->additional);
     free(draft->additional);
@@ -276,7 +277,7 @@ static void form_additional(struct form_input *input, struct draft *draft)
 static void form_contact(struct form_input *input, struct draft *draft)
 {
     char phone[PHONE_SIZE];
-    char *contact = take(input, FIELD_CONTACT);
+    char *contact = form_take(input, FORM_FIELD_CONTACT);
     if (contact == NULL)
         return;
     char *mail = mail_address_check(contact);
@@ -302,7 +303,7 @@ static void form_no_reply(struct form_input *input, struct draft *draft)
         bool no_reply;
     } words[] = {{"1", true},  {"on", true},   {"true", true},   {"yes", true},
                  {"0", false}, {"off", false}, {"false", false}, {"no", false}};
-    const char *text = input->texts[FIELD_NO_REPLY];
+    const char *text = input->texts[FORM_FIELD_NO_REPLY];
     if (text == NULL)
         return;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -328,12 +329,12 @@ static void form_photos(struct form_input *input, struct draft *draft)
 static void form_judge(const struct inbound *in, struct form_input *input, struct draft *draft)
 {
     form_story(in, input, draft);
-    draft->location_text = take(input, FIELD_LOCATION);
+    draft->location_text = form_take(input, FORM_FIELD_LOCATION);
     form_point(input, draft);
     form_category(in, input, draft);
     form_date(in, input, draft);
     form_visibility(input, draft);
-    draft->reporter.name = take(input, FIELD_NAME);
+    draft->reporter.name = form_take(input, FORM_FIELD_NAME);
     form_contact(input, draft);
     form_no_reply(input, draft);
     form_additional(input, draft);

@@ -10,34 +10,34 @@
 #include "normalize/text.h"
 #include "normalize/urlencoded.h"
 
-enum { CODE_MAX = 64 }; /* characters of a choice, a date or a number */
+enum { FORM_CODE_MAX = 64 }; /* characters of a choice, a date or a number */
 
 static const struct {
     const char *name;
     bool lines; /* may have several */
     size_t max; /* in what measure counts */
     size_t (*measure)(const char *text);
-} fields[FIELD_COUNT] = {
-    [FIELD_STORY] = {"story", true, FORM_STORY_MAX, text_length},
-    [FIELD_LOCATION] = {"location", false, FORM_LINE_MAX, text_length},
-    [FIELD_ADDITIONAL] = {"additional", true, FORM_STORY_MAX, text_length},
-    [FIELD_CATEGORY] = {"category", false, CODE_MAX, text_length},
-    [FIELD_DATE] = {"date", false, CODE_MAX, text_length},
-    [FIELD_VISIBILITY] = {"visibility", false, CODE_MAX, text_length},
-    [FIELD_LAT] = {"lat", false, CODE_MAX, text_length},
-    [FIELD_LON] = {"lon", false, CODE_MAX, text_length},
-    [FIELD_NAME] = {"name", false, FORM_LINE_MAX, text_length},
-    [FIELD_CONTACT] = {"contact", false, FORM_LINE_MAX, text_length},
-    [FIELD_NO_REPLY] = {"no_reply", false, CODE_MAX, text_length},
-    [FIELD_CLIENT_KEY] = {"client_key", false, FORM_KEY_MAX, strlen},
+} form_fields[FORM_FIELD_COUNT] = {
+    [FORM_FIELD_STORY] = {"story", true, FORM_STORY_MAX, text_length},
+    [FORM_FIELD_LOCATION] = {"location", false, FORM_LINE_MAX, text_length},
+    [FORM_FIELD_ADDITIONAL] = {"additional", true, FORM_STORY_MAX, text_length},
+    [FORM_FIELD_CATEGORY] = {"category", false, FORM_CODE_MAX, text_length},
+    [FORM_FIELD_DATE] = {"date", false, FORM_CODE_MAX, text_length},
+    [FORM_FIELD_VISIBILITY] = {"visibility", false, FORM_CODE_MAX, text_length},
+    [FORM_FIELD_LAT] = {"lat", false, FORM_CODE_MAX, text_length},
+    [FORM_FIELD_LON] = {"lon", false, FORM_CODE_MAX, text_length},
+    [FORM_FIELD_NAME] = {"name", false, FORM_LINE_MAX, text_length},
+    [FORM_FIELD_CONTACT] = {"contact", false, FORM_LINE_MAX, text_length},
+    [FORM_FIELD_NO_REPLY] = {"no_reply", false, FORM_CODE_MAX, text_length},
+    [FORM_FIELD_CLIENT_KEY] = {"client_key", false, FORM_KEY_MAX, strlen},
 };
 
 /* How the field for photos is called: by the API, and by forms that other pages send. */
-static const char *const photo_fields[] = {"attachments", "photos"};
+static const char *const form_photo_fields[] = {"attachments", "photos"};
 
 void form_input_release(struct form_input *input)
 {
-    for (size_t i = 0; i < FIELD_COUNT; i++)
+    for (size_t i = 0; i < FORM_FIELD_COUNT; i++)
         free(input->texts[i]);
     for (size_t i = 0; i < input->photo_count; i++) {
         free(input->photos[i].name);
@@ -50,15 +50,15 @@ void form_input_release(struct form_input *input)
 enum form_field form_field_find(const char *name, size_t len)
 {
     size_t i = 0;
-    while (i < FIELD_COUNT &&
-           (strlen(fields[i].name) != len || memcmp(fields[i].name, name, len) != 0))
+    while (i < FORM_FIELD_COUNT &&
+           (strlen(form_fields[i].name) != len || memcmp(form_fields[i].name, name, len) != 0))
         i++;
     return (enum form_field)i;
 }
 
 const char *form_field_name(enum form_field field)
 {
-    return fields[field].name;
+    return form_fields[field].name;
 }
 
 void form_input_set(struct form_input *input, enum form_field field, const char *data, size_t len,
@@ -66,17 +66,17 @@ void form_input_set(struct form_input *input, enum form_field field, const char 
 {
     if (input->texts[field] != NULL || len == 0)
         return;
-    char *text = fields[field].lines ? text_clean(data, len) : text_clean_line(data, len);
+    char *text = form_fields[field].lines ? text_clean(data, len) : text_clean_line(data, len);
     if (text == NULL)
         return;
     input->texts[field] = text;
     if (!text_is_utf8(data, len))
-        draft_problem(draft, fields[field].name, PROBLEM_NOT_UTF8);
-    else if (fields[field].measure(text) > fields[field].max)
-        draft_problem(draft, fields[field].name, PROBLEM_TOO_LONG);
+        draft_problem(draft, form_fields[field].name, PROBLEM_NOT_UTF8);
+    else if (form_fields[field].measure(text) > form_fields[field].max)
+        draft_problem(draft, form_fields[field].name, PROBLEM_TOO_LONG);
 }
 
-static const char *photo_problem(const char *data, size_t len)
+static const char *form_photo_problem(const char *data, size_t len)
 {
     if (len > FORM_PHOTO_BYTES_MAX)
         return PROBLEM_TOO_LARGE;
@@ -87,14 +87,14 @@ void form_input_photo(struct form_input *input, size_t index, const char *name, 
                       size_t len, struct draft *draft)
 {
     if (input->photo_count == FORM_PHOTOS_MAX) {
-        draft_problem(draft, photo_fields[0], PROBLEM_TOO_MANY);
+        draft_problem(draft, form_photo_fields[0], PROBLEM_TOO_MANY);
         free(data);
         return;
     }
-    const char *problem = photo_problem(data, len);
+    const char *problem = form_photo_problem(data, len);
     if (problem != NULL) {
         char path[REPORT_WORD_MAX];
-        snprintf(path, sizeof path, "%s[%zu]", photo_fields[0], index);
+        snprintf(path, sizeof path, "%s[%zu]", form_photo_fields[0], index);
         draft_problem(draft, path, problem);
     }
     input->photos = mem_realloc(input->photos, input->photo_count + 1, sizeof *input->photos);
@@ -110,7 +110,7 @@ int form_read_urlencoded(const struct inbound *in, struct form_input *input, str
     size_t pos = 0, count = 0;
     while (count <= FORM_FIELDS_MAX && urlencoded_next(in->raw, in->raw_len, &pos, &name, &value)) {
         enum form_field field = form_field_find(name.data, name.len);
-        if (field != FIELD_COUNT)
+        if (field != FORM_FIELD_COUNT)
             form_input_set(input, field, value.data, value.len, draft);
         count++;
     }
@@ -119,22 +119,22 @@ int form_read_urlencoded(const struct inbound *in, struct form_input *input, str
     return count <= FORM_FIELDS_MAX ? 0 : -1;
 }
 
-static bool is_photo_field(const char *name)
+static bool form_is_photo_field(const char *name)
 {
-    return strcmp(name, photo_fields[0]) == 0 || strcmp(name, photo_fields[1]) == 0;
+    return strcmp(name, form_photo_fields[0]) == 0 || strcmp(name, form_photo_fields[1]) == 0;
 }
 
-static void part_read(const struct multipart_part *part, struct form_input *input,
-                      struct draft *draft)
+static void form_read_part(const struct multipart_part *part, struct form_input *input,
+                           struct draft *draft)
 {
     enum form_field field = form_field_find(part->name, strlen(part->name));
-    if (field != FIELD_COUNT && part->filename == NULL) {
+    if (field != FORM_FIELD_COUNT && part->filename == NULL) {
         form_input_set(input, field, part->data, part->len, draft);
         return;
     }
     /* A browser sends an empty file without a name when none was chosen. */
     bool chosen = part->len > 0 || (part->filename != NULL && part->filename[0] != '\0');
-    if (chosen && is_photo_field(part->name))
+    if (chosen && form_is_photo_field(part->name))
         form_input_photo(input, input->photo_count, part->filename,
                          mem_strndup(part->data, part->len), part->len, draft);
 }
@@ -149,7 +149,7 @@ int form_read_multipart(const struct inbound *in, const char *content_type,
         struct multipart_part part;
         int more = multipart_next(&multipart, &part);
         if (more > 0)
-            part_read(&part, input, draft);
+            form_read_part(&part, input, draft);
         multipart_part_release(&part);
         if (more <= 0)
             return more;

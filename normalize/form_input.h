@@ -14,19 +14,19 @@
 #include "normalize/inbound.h"
 
 enum form_field {
-    FIELD_STORY,
-    FIELD_LOCATION,
-    FIELD_ADDITIONAL,
-    FIELD_CATEGORY,
-    FIELD_DATE,
-    FIELD_VISIBILITY,
-    FIELD_LAT,
-    FIELD_LON,
-    FIELD_NAME,
-    FIELD_CONTACT,
-    FIELD_NO_REPLY,
-    FIELD_CLIENT_KEY,
-    FIELD_COUNT, /* also: none of them */
+    FORM_FIELD_STORY,
+    FORM_FIELD_LOCATION,
+    FORM_FIELD_ADDITIONAL,
+    FORM_FIELD_CATEGORY,
+    FORM_FIELD_DATE,
+    FORM_FIELD_VISIBILITY,
+    FORM_FIELD_LAT,
+    FORM_FIELD_LON,
+    FORM_FIELD_NAME,
+    FORM_FIELD_CONTACT,
+    FORM_FIELD_NO_REPLY,
+    FORM_FIELD_CLIENT_KEY,
+    FORM_FIELD_COUNT, /* also: none of them */
 };
 
 struct form_photo {
@@ -36,12 +36,13 @@ struct form_photo {
 };
 
 struct form_input {
-    char *texts[FIELD_COUNT]; /* clean; NULL absent */
+    char *texts[FORM_FIELD_COUNT]; /* clean; NULL absent */
     struct form_photo *photos;
     size_t photo_count;
     bool json;
 };
 
+/* Frees all that was kept. */
 void form_input_release(struct form_input *input);
 
 /* The field called name, or FIELD_COUNT. */
@@ -60,7 +61,8 @@ void form_input_set(struct form_input *input, enum form_field field, const char 
 void form_input_photo(struct form_input *input, size_t index, const char *name, char *data,
                       size_t len, struct draft *draft);
 
-/* Each reads one encoding. -1: malformed as a whole. */
+/* Each reads one encoding; fields of HTML forms that we do not know are passed over, those of JSON
+ * are problems. -1: malformed as a whole. */
 int form_read_urlencoded(const struct inbound *in, struct form_input *input, struct draft *draft);
 int form_read_multipart(const struct inbound *in, const char *content_type,
                         struct form_input *input, struct draft *draft);

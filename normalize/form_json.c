@@ -14,13 +14,13 @@
 #include "normalize/text.h"
 
 enum {
-    DEPTH_MAX = 8, /* ours is 3 */
-    NUMBER_SIZE = 32,
-    PATH_SIZE = REPORT_WORD_MAX,
+    FORM_DEPTH_MAX = 8, /* ours is 3 */
+    FORM_NUMBER_SIZE = 32,
+    FORM_PATH_SIZE = REPORT_WORD_MAX,
 };
 
 /* Whether arrays and objects nest no deeper than DEPTH_MAX. jansson would take 2048 levels. */
-static bool is_shallow(const char *text, size_t len)
+static bool form_is_shallow(const char *text, size_t len)
 {
     size_t depth = 0;
     bool in_string = false;
@@ -30,7 +30,7 @@ static bool is_shallow(const char *text, size_t len)
             i++;
         else if (c == '"')
             in_string = !in_string;
-        else if (!in_string && (c == '[' || c == '{') && ++depth > DEPTH_MAX)
+        else if (!in_string && (c == '[' || c == '{') && ++depth > FORM_DEPTH_MAX)
             return false;
         else if (!in_string && (c == ']' || c == '}') && depth > 0)
             depth--;
@@ -39,11 +39,11 @@ static bool is_shallow(const char *text, size_t len)
 }
 
 /* Texts of every field; numbers only for coordinates, true and false only for no_reply. */
-static void field_read(const char *key, enum form_field field, const json_t *value,
-                       struct form_input *input, struct draft *draft)
+static void form_read_field(const char *key, enum form_field field, const json_t *value,
+                            struct form_input *input, struct draft *draft)
 {
-    char number[NUMBER_SIZE];
-    bool coordinate = field == FIELD_LAT || field == FIELD_LON;
+    char number[FORM_NUMBER_SIZE];
+    bool coordinate = field == FORM_FIELD_LAT || field == FORM_FIELD_LON;
     if (json_is_null(value))
         return;
     if (json_is_string(value) && !coordinate) {
@@ -53,7 +53,7 @@ static void field_read(const char *key, enum form_field field, const json_t *val
         /* Beyond a circle it is out of range anyway, and has too many digits to print. */
         snprintf(number, sizeof number, "%.9f", fabs(degrees) > 360 ? 360.0 : degrees);
         form_input_set(input, field, number, strlen(number), draft);
-    } else if (json_is_boolean(value) && field == FIELD_NO_REPLY) {
+    } else if (json_is_boolean(value) && field == FORM_FIELD_NO_REPLY) {
         const char *text = json_is_true(value) ? "true" : "false";
         form_input_set(input, field, text, strlen(text), draft);
     } else {
@@ -62,16 +62,17 @@ static void field_read(const char *key, enum form_field field, const json_t *val
 }
 
 /* Notes a problem at "attachments[index].member". */
-static void member_problem(struct draft *draft, size_t index, const char *member, const char *code)
+static void form_member_problem(struct draft *draft, size_t index, const char *member,
+                                const char *code)
 {
-    char path[PATH_SIZE + REPORT_WORD_MAX];
+    char path[FORM_PATH_SIZE + REPORT_WORD_MAX];
     snprintf(path, sizeof path, "attachments[%zu]%s%s", index, member[0] == '\0' ? "" : ".",
              member);
     draft_problem(draft, path, code);
 }
 
 /* Names and declared types must be texts; only the name is used, the type is told by the bytes. */
-static void members_check(json_t *attachment, size_t index, struct draft *draft)
+static void form_check_members(json_t *attachment, size_t index, struct draft *draft)
 {
     const char *key;
     json_t *value;
@@ -80,23 +81,23 @@ static void members_check(json_t *attachment, size_t index, struct draft *draft)
         bool known =
             strcmp(key, "name") == 0 || strcmp(key, "media_type") == 0 || strcmp(key, "data") == 0;
         if (!known)
-            member_problem(draft, index, key, PROBLEM_UNKNOWN_FIELD);
+            form_member_problem(draft, index, key, PROBLEM_UNKNOWN_FIELD);
         else if (!json_is_string(value) && !json_is_null(value))
-            member_problem(draft, index, key, PROBLEM_WRONG_TYPE);
+            form_member_problem(draft, index, key, PROBLEM_WRONG_TYPE);
     }
 }
 
-static void attachment_read(json_t *attachment, size_t index, struct form_input *input,
-                            struct draft *draft)
+static void form_read_attachment(json_t *attachment, size_t index, struct form_input *input,
+                                 struct draft *draft)
 {
     if (!json_is_object(attachment)) {
-        member_problem(draft, index, "", PROBLEM_WRONG_TYPE);
+        form_member_problem(draft, index, "", PROBLEM_WRONG_TYPE);
         return;
     }
-    members_check(attachment, index, draft);
+    form_check_members(attachment, index, draft);
     const json_t *data = json_object_get(attachment, "data");
     if (data == NULL || json_is_null(data)) {
-        member_problem(draft, index, "data", PROBLEM_REQUIRED);
+        form_member_problem(draft, index, "data", PROBLEM_REQUIRED);
         return;
     }
     size_t len = 0;
@@ -107,10 +108,10 @@ static void attachment_read(json_t *attachment, size_t index, struct form_input 
         form_input_photo(input, index, json_string_value(json_object_get(attachment, "name")),
                          bytes, len, draft);
     else if (json_is_string(data))
-        member_problem(draft, index, "data", PROBLEM_WRONG_TYPE);
+        form_member_problem(draft, index, "data", PROBLEM_WRONG_TYPE);
 }
 
-static void attachments_read(json_t *list, struct form_input *input, struct draft *draft)
+static void form_read_attachments(json_t *list, struct form_input *input, struct draft *draft)
 {
     if (json_is_null(list))
         return;
@@ -124,7 +125,8 @@ static void attachments_read(json_t *list, struct form_input *input, struct draf
     }
     size_t index;
     json_t *attachment;
-    json_array_foreach(list, index, attachment) attachment_read(attachment, index, input, draft);
+    json_array_foreach(list, index, attachment)
+        form_read_attachment(attachment, index, input, draft);
 }
 
 int form_read_json(const struct inbound *in, struct form_input *input, struct draft *draft)
@@ -133,7 +135,7 @@ int form_read_json(const struct inbound *in, struct form_input *input, struct dr
     const char *key;
     json_t *value;
     input->json = true;
-    json_t *root = is_shallow(in->raw, in->raw_len)
+    json_t *root = form_is_shallow(in->raw, in->raw_len)
                        ? json_loadb(in->raw, in->raw_len, JSON_REJECT_DUPLICATES, &error)
                        : NULL;
     int result = json_is_object(root) ? 0 : -1;
@@ -141,10 +143,10 @@ int form_read_json(const struct inbound *in, struct form_input *input, struct dr
         json_object_foreach(root, key, value)
         {
             enum form_field field = form_field_find(key, strlen(key));
-            if (field != FIELD_COUNT)
-                field_read(key, field, value, input, draft);
+            if (field != FORM_FIELD_COUNT)
+                form_read_field(key, field, value, input, draft);
             else if (strcmp(key, "attachments") == 0)
-                attachments_read(value, input, draft);
+                form_read_attachments(value, input, draft);
             else
                 draft_problem(draft, key, PROBLEM_UNKNOWN_FIELD);
         }

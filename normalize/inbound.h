@@ -46,6 +46,7 @@ void inbound_fact_add(struct inbound *in, const char *key, const char *value);
 /* The fact's value, borrowed, or NULL. */
 const char *inbound_fact(const struct inbound *in, const char *key);
 
+/* Frees all it holds; safe to call twice. */
 void inbound_release(struct inbound *in);
 
 #endif

@@ -21,6 +21,7 @@ struct layout {
     bool preformatted;  /* blanks and line ends count */
 };
 
+/* An empty page of at most max bytes; release frees what was written. */
 void layout_init(struct layout *page, size_t max);
 void layout_release(struct layout *page);
 

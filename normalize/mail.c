@@ -95,22 +95,22 @@ static int mail_read(const struct inbound *in, const struct mail_raw *raw, struc
 {
     /* Header fields may grow: bad bytes become U+FFFD, encoded words are written anew. */
     struct buf mail = BUF_INIT((size_t)4 * MAIL_BYTES_MAX);
-    int rc = mail_scan(raw, &mail, err);
-    GMimeMessage *message = rc == 0 ? mail_parse_mime(&mail) : NULL;
+    int result = mail_scan(raw, &mail, err);
+    GMimeMessage *message = result == 0 ? mail_parse_mime(&mail) : NULL;
     buf_release(&mail);
-    if (rc == 0 && message == NULL)
-        rc = err_set(err, ERR_PERMANENT, "cannot read mail: no message in it");
-    if (rc == 0) {
+    if (result == 0 && message == NULL)
+        result = err_set(err, ERR_PERMANENT, "cannot read mail: no message in it");
+    if (result == 0) {
         mail_head_read(message, in, draft);
         draft->native_id =
             mail_native_id(message, draft->reporter.reply_ref, raw->body, raw->body_len);
-        rc = mail_body_read(message, draft, err);
+        result = mail_body_read(message, draft, err);
     }
-    if (rc == 0 && mail_is_empty(raw, draft))
-        rc = err_set(err, ERR_PERMANENT, "cannot read mail: it is empty");
+    if (result == 0 && mail_is_empty(raw, draft))
+        result = err_set(err, ERR_PERMANENT, "cannot read mail: it is empty");
     if (message != NULL)
         g_object_unref(message);
-    return rc;
+    return result;
 }
 
 int mail_parse(const struct inbound *in, draft_sink *sink, void *context, struct err *err)
@@ -121,12 +121,12 @@ int mail_parse(const struct inbound *in, draft_sink *sink, void *context, struct
     struct mail_raw raw;
     struct draft draft;
     draft_init(&draft);
-    int rc = mail_repair(in->raw != NULL ? in->raw : "", in->raw_len, &raw, err);
-    if (rc == 0)
-        rc = mail_read(in, &raw, &draft, err);
-    if (rc == 0)
-        rc = sink(context, &draft, err);
+    int result = mail_repair(in->raw != NULL ? in->raw : "", in->raw_len, &raw, err);
+    if (result == 0)
+        result = mail_read(in, &raw, &draft, err);
+    if (result == 0)
+        result = sink(context, &draft, err);
     draft_release(&draft);
     mail_raw_release(&raw);
-    return rc;
+    return result;
 }

@@ -23,6 +23,7 @@ struct mail_own {
     const char *domain; /* of our Message-IDs; borrowed from the inbound; NULL unknown */
 };
 
+/* Reads the facts "own_address" and "own_domain" of in, which must outlive *own. */
 void mail_own_init(struct mail_own *own, const struct inbound *in);
 void mail_own_release(struct mail_own *own);
 

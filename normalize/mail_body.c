@@ -299,17 +299,17 @@ static int body_walk(struct mail_body *body, GMimeObject *part, int depth, bool 
 int mail_body_read(GMimeMessage *message, struct draft *draft, struct err *err)
 {
     struct mail_body body = {.draft = draft, .text = BUF_INIT(DRAFT_TEXT_MAX), .err = err};
-    int rc = 0;
+    int result = 0;
     /* Each round reads one mail; the next is the one it forwards, while there is no text. */
-    for (int depth = 0; rc == 0 && message != NULL && body.text.len == 0; depth++) {
+    for (int depth = 0; result == 0 && message != NULL && body.text.len == 0; depth++) {
         GMimeObject *part = g_mime_message_get_mime_part(message);
         body.nested = NULL;
         if (part != NULL)
-            rc = body_walk(&body, part, depth, true);
+            result = body_walk(&body, part, depth, true);
         message = body.nested;
     }
     if (body.text.len > 0)
         draft->text = buf_detach(&body.text, NULL);
     buf_release(&body.text);
-    return rc;
+    return result;
 }

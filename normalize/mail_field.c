@@ -59,21 +59,13 @@ static bool field_read_word(const char *at, struct field_word *word)
     return true;
 }
 
-static int field_hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void field_decode_q(const struct field_word *word, struct buf *out)
 {
     for (size_t i = 0; i < word->text_len; i++) {
         char c = word->text[i];
-        if (c == '=' && i + 2 < word->text_len && field_hex(word->text[i + 1]) >= 0 &&
-            field_hex(word->text[i + 2]) >= 0) {
-            c = (char)(field_hex(word->text[i + 1]) * 16 + field_hex(word->text[i + 2]));
+        if (c == '=' && i + 2 < word->text_len && text_hex_value(word->text[i + 1]) >= 0 &&
+            text_hex_value(word->text[i + 2]) >= 0) {
+            c = (char)(text_hex_value(word->text[i + 1]) * 16 + text_hex_value(word->text[i + 2]));
             i += 2;
         }
         buf_add_char(out, (char)(c == '_' ? ' ' : c));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The first half of mail_scan.h: what counts as a header block, and where it ends. */
 #include "normalize/mail_scan.h"
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The second half of mail_scan.h: one pass over the lines, knowing which parts are open. */
 #include "normalize/mail_scan.h"
 
 #include <stdbool.h>
@@ -236,17 +237,17 @@ static int scan_line(struct scan *scan, const char *line, size_t len, size_t ful
 static int scan_lines(struct scan *scan, const char *at, size_t len, struct err *err)
 {
     const char *end = at + len;
-    int rc = 0;
-    while (rc == 0 && at < end) {
+    int result = 0;
+    while (result == 0 && at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t full = newline != NULL ? (size_t)(newline - at) + 1 : (size_t)(end - at);
         size_t line_len = full - (newline != NULL);
         if (line_len > 0 && at[line_len - 1] == '\r')
             line_len--;
-        rc = scan_line(scan, at, line_len, full, err);
+        result = scan_line(scan, at, line_len, full, err);
         at += full;
     }
-    return rc;
+    return result;
 }
 
 int mail_scan(const struct mail_raw *raw, struct buf *out, struct err *err)
@@ -254,16 +255,16 @@ int mail_scan(const struct mail_raw *raw, struct buf *out, struct err *err)
     struct scan scan = {.type = BUF_INIT(MAIL_FIELD_BYTES_MAX),
                         .field = BUF_INIT(2 * MAIL_HEADER_BYTES_MAX),
                         .out = out};
-    int rc = scan_begin_part(&scan, err);
-    if (rc == 0)
-        rc = scan_lines(&scan, raw->head.data, raw->head.len, err);
-    if (rc == 0)
-        rc = scan_line(&scan, "\n", 0, 1, err);
-    if (rc == 0)
-        rc = scan_lines(&scan, raw->body, raw->body_len, err);
+    int result = scan_begin_part(&scan, err);
+    if (result == 0)
+        result = scan_lines(&scan, raw->head.data, raw->head.len, err);
+    if (result == 0)
+        result = scan_line(&scan, "\n", 0, 1, err);
+    if (result == 0)
+        result = scan_lines(&scan, raw->body, raw->body_len, err);
     scan_end_field(&scan);
     scan_pop_to(&scan, 0);
     buf_release(&scan.type);
     buf_release(&scan.field);
-    return rc;
+    return result;
 }

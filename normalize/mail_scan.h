@@ -24,6 +24,7 @@ struct mail_raw {
  * beyond MAIL_HEADER_BYTES_MAX. */
 int mail_repair(const char *data, size_t len, struct mail_raw *out, struct err *err);
 
+/* Frees the head. */
 void mail_raw_release(struct mail_raw *raw);
 
 /* Appends the mail to *out, header, empty line and body. -1 ERR_PERMANENT: its parts, their depth

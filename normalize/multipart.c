@@ -9,7 +9,7 @@
 
 /* --- Header parameters --- */
 
-static bool is_blank(char c)
+static bool multipart_is_blank(char c)
 {
     return c == ' ' || c == '\t';
 }
@@ -18,7 +18,7 @@ static bool is_blank(char c)
  * Reads a parameter's value at text into *out: a token, or a quoted string in which only \" is an
  * escape: browsers put file paths there whose backslashes mean themselves. Gives what follows.
  */
-static const char *parameter_value(const char *text, struct buf *out)
+static const char *multipart_parameter_value(const char *text, struct buf *out)
 {
     if (*text != '"') {
         size_t len = strcspn(text, "; \t");
@@ -34,7 +34,7 @@ static const char *parameter_value(const char *text, struct buf *out)
 }
 
 /* Gives the value of the parameter called name in "type; a=b; c=\"d\"", or NULL. */
-static char *parameter(const char *header, const char *name)
+static char *multipart_parameter(const char *header, const char *name)
 {
     size_t name_len = strlen(name);
     const char *at = header + strcspn(header, ";");
@@ -42,18 +42,18 @@ static char *parameter(const char *header, const char *name)
     while (*at == ';' && found == NULL) {
         struct buf value = BUF_INIT(MULTIPART_HEADERS_MAX);
         at++;
-        while (is_blank(*at))
+        while (multipart_is_blank(*at))
             at++;
         size_t len = strcspn(at, "=; \t");
         bool wanted = len == name_len && strncasecmp(at, name, len) == 0;
         at += len;
-        while (is_blank(*at))
+        while (multipart_is_blank(*at))
             at++;
         if (*at == '=') {
             at++;
-            while (is_blank(*at))
+            while (multipart_is_blank(*at))
                 at++;
-            at = parameter_value(at, &value);
+            at = multipart_parameter_value(at, &value);
             if (wanted)
                 found = buf_detach(&value, NULL);
         }
@@ -65,7 +65,7 @@ static char *parameter(const char *header, const char *name)
 
 /* Undoes, in place, what browsers escape in field and file names (HTML standard, "escape a
  * multipart/form-data name"). */
-static char *name_unescape(char *name)
+static char *multipart_unescape(char *name)
 {
     static const struct {
         const char *escape;
@@ -87,43 +87,45 @@ static char *name_unescape(char *name)
 
 /* --- Delimiters --- */
 
-static const char *find(const struct multipart *multipart, const char *from, const char *what)
+static const char *multipart_find(const struct multipart *multipart, const char *from,
+                                  const char *what)
 {
     size_t left = multipart->len - (size_t)(from - multipart->data);
     return memmem(from, left, what, strlen(what));
 }
 
-enum delimiter { NOT_A_DELIMITER, BEFORE_A_PART, CLOSING };
+enum multipart_delimiter { MULTIPART_NO_DELIMITER, MULTIPART_OPENS, MULTIPART_CLOSES };
 
 /* What the delimiter at from is, and in *after what follows its line. */
-static enum delimiter delimiter_at(const struct multipart *multipart, const char *from,
-                                   const char **after)
+static enum multipart_delimiter multipart_delimiter_at(const struct multipart *multipart,
+                                                       const char *from, const char **after)
 {
     const char *end = multipart->data + multipart->len;
     const char *at = from;
     if (end - at >= 2 && at[0] == '-' && at[1] == '-') {
         *after = end;
-        return CLOSING;
+        return MULTIPART_CLOSES;
     }
-    while (at < end && is_blank(*at))
+    while (at < end && multipart_is_blank(*at))
         at++;
     if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
-        return NOT_A_DELIMITER; /* it only begins like one */
+        return MULTIPART_NO_DELIMITER; /* it only begins like one */
     *after = at + 2;
-    return BEFORE_A_PART;
+    return MULTIPART_OPENS;
 }
 
 /* Finds the next delimiter from from on; *start: where it begins. */
-static enum delimiter delimiter_find(const struct multipart *multipart, const char *from,
-                                     const char **start, const char **after)
+static enum multipart_delimiter multipart_delimiter_find(const struct multipart *multipart,
+                                                         const char *from, const char **start,
+                                                         const char **after)
 {
     size_t size = strlen(multipart->delimiter);
     for (;;) {
-        *start = find(multipart, from, multipart->delimiter);
+        *start = multipart_find(multipart, from, multipart->delimiter);
         if (*start == NULL)
-            return NOT_A_DELIMITER;
-        enum delimiter kind = delimiter_at(multipart, *start + size, after);
-        if (kind != NOT_A_DELIMITER)
+            return MULTIPART_NO_DELIMITER;
+        enum multipart_delimiter kind = multipart_delimiter_at(multipart, *start + size, after);
+        if (kind != MULTIPART_NO_DELIMITER)
             return kind;
         from = *start + size;
     }
@@ -132,7 +134,7 @@ static enum delimiter delimiter_find(const struct multipart *multipart, const ch
 int multipart_start(struct multipart *multipart, const char *content_type, const char *data,
                     size_t len)
 {
-    char *boundary = parameter(content_type, "boundary");
+    char *boundary = multipart_parameter(content_type, "boundary");
     size_t size = boundary == NULL ? 0 : strlen(boundary);
     *multipart = (struct multipart){.data = data, .len = len};
     if (size > 0 && size <= MULTIPART_BOUNDARY_MAX)
@@ -143,14 +145,14 @@ int multipart_start(struct multipart *multipart, const char *content_type, const
     /* The first one has no line end before it when there is no preamble. */
     const char *start, *after;
     const char *first = multipart->delimiter + 2;
-    enum delimiter kind;
+    enum multipart_delimiter kind;
     if (len >= size + 2 && memcmp(data, first, size + 2) == 0)
-        kind = delimiter_at(multipart, data + size + 2, &after);
+        kind = multipart_delimiter_at(multipart, data + size + 2, &after);
     else
-        kind = delimiter_find(multipart, data, &start, &after);
-    if (kind == NOT_A_DELIMITER)
+        kind = multipart_delimiter_find(multipart, data, &start, &after);
+    if (kind == MULTIPART_NO_DELIMITER)
         return -1;
-    multipart->closed = kind == CLOSING;
+    multipart->closed = kind == MULTIPART_CLOSES;
     multipart->pos = (size_t)(after - data);
     return 0;
 }
@@ -159,7 +161,7 @@ int multipart_start(struct multipart *multipart, const char *content_type, const
 
 /* Takes name and file name from the part's first Content-Disposition; false when there is no name.
  */
-static bool part_headers(const char *headers, size_t len, struct multipart_part *part)
+static bool multipart_part_headers(const char *headers, size_t len, struct multipart_part *part)
 {
     static const char wanted[] = "content-disposition:";
     char *text = mem_strndup(headers, len);
@@ -170,8 +172,8 @@ static bool part_headers(const char *headers, size_t len, struct multipart_part 
             *end = '\0';
         if (!seen && strncasecmp(line, wanted, sizeof wanted - 1) == 0) {
             seen = true;
-            part->name = name_unescape(parameter(line, "name"));
-            part->filename = name_unescape(parameter(line, "filename"));
+            part->name = multipart_unescape(multipart_parameter(line, "name"));
+            part->filename = multipart_unescape(multipart_parameter(line, "filename"));
         }
         line = end == NULL ? NULL : end + 2;
     }
@@ -185,17 +187,18 @@ int multipart_next(struct multipart *multipart, struct multipart_part *part)
     if (multipart->closed)
         return 0;
     const char *headers = multipart->data + multipart->pos;
-    const char *blank = find(multipart, headers, "\r\n\r\n");
+    const char *blank = multipart_find(multipart, headers, "\r\n\r\n");
     if (blank == NULL || blank - headers > MULTIPART_HEADERS_MAX || headers[0] == '\r')
         return -1;
     const char *end, *after;
     /* An empty part's delimiter shares its line end with the blank line. */
-    enum delimiter kind = delimiter_find(multipart, blank + 2, &end, &after);
-    if (kind == NOT_A_DELIMITER || !part_headers(headers, (size_t)(blank - headers), part))
+    enum multipart_delimiter kind = multipart_delimiter_find(multipart, blank + 2, &end, &after);
+    if (kind == MULTIPART_NO_DELIMITER ||
+        !multipart_part_headers(headers, (size_t)(blank - headers), part))
         return -1;
     part->data = blank + 4;
     part->len = end > part->data ? (size_t)(end - part->data) : 0;
-    multipart->closed = kind == CLOSING;
+    multipart->closed = kind == MULTIPART_CLOSES;
     multipart->pos = (size_t)(after - multipart->data);
     return 1;
 }

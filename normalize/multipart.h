@@ -37,6 +37,7 @@ int multipart_start(struct multipart *multipart, const char *content_type, const
  * malformed. */
 int multipart_next(struct multipart *multipart, struct multipart_part *part);
 
+/* Frees the names; safe after multipart_next() said 0 or -1. */
 void multipart_part_release(struct multipart_part *part);
 
 #endif

@@ -11,22 +11,22 @@
 #include "normalize/text.h"
 #include "normalize/wire.h"
 
-static void replace(char **member, char *text)
+static void normalize_replace(char **member, char *text)
 {
     free(*member);
     *member = text;
 }
 
 /* Cleans one line in place; what has nothing visible becomes missing. True when it was cut. */
-static bool clean_line(char **line, size_t max)
+static bool normalize_line(char **line, size_t max)
 {
     if (*line == NULL)
         return false;
-    replace(line, text_clean_line(*line, strlen(*line)));
+    normalize_replace(line, text_clean_line(*line, strlen(*line)));
     return *line != NULL && text_truncate(*line, max);
 }
 
-static char *take(char **member)
+static char *normalize_take(char **member)
 {
     char *text = *member;
     *member = NULL;
@@ -38,8 +38,8 @@ static char *take(char **member)
 /* Native IDs come from outside: cleaned, and hashed when they are longer than anyone needs. */
 static int normalize_native_id(struct draft *draft, struct record *out, struct err *err)
 {
-    out->native_id = take(&draft->native_id);
-    clean_line(&out->native_id, SIZE_MAX);
+    out->native_id = normalize_take(&draft->native_id);
+    normalize_line(&out->native_id, SIZE_MAX);
     if (out->native_id == NULL)
         return err_set(err, ERR_PERMANENT, "cannot normalize message: it has no native id");
     if (strlen(out->native_id) <= RECORD_NATIVE_ID_MAX)
@@ -48,7 +48,7 @@ static int normalize_native_id(struct draft *draft, struct record *out, struct e
     struct buf hashed = BUF_INIT(RECORD_NATIVE_ID_MAX);
     buf_addf(&hashed, "sha256:%s", hex);
     g_free(hex);
-    replace(&out->native_id, buf_detach(&hashed, NULL));
+    normalize_replace(&out->native_id, buf_detach(&hashed, NULL));
     return 0;
 }
 
@@ -56,7 +56,7 @@ static void normalize_origin(const struct inbound *in, struct draft *draft, stru
 {
     record_set_origin(out, in);
     out->report.visibility = draft->visibility;
-    out->fingerprint = take(&draft->fingerprint);
+    out->fingerprint = normalize_take(&draft->fingerprint);
     for (size_t i = 0; i < draft->warning_count; i++)
         report_warn(&out->report, draft->warnings[i]);
 }
@@ -66,11 +66,11 @@ static void normalize_reporter(struct draft *draft, struct record *out)
     struct reporter *reporter = &out->reporter;
     *reporter = draft->reporter;
     reporter_init(&draft->reporter);
-    clean_line(&reporter->name, REPORT_LINE_MAX);
-    clean_line(&reporter->address, REPORT_LINE_MAX);
-    clean_line(&reporter->reply_ref, REPORT_LINE_MAX);
+    normalize_line(&reporter->name, REPORT_LINE_MAX);
+    normalize_line(&reporter->address, REPORT_LINE_MAX);
+    normalize_line(&reporter->reply_ref, REPORT_LINE_MAX);
     if (reporter->address == NULL)
-        replace(&reporter->address_kind, NULL);
+        normalize_replace(&reporter->address_kind, NULL);
 }
 
 /* Why it is refused, and what only the form that is shown again can say. */
@@ -78,9 +78,9 @@ static void normalize_problems(struct draft *draft, struct record *out)
 {
     for (size_t i = 0; i < draft->problem_count && i < RECORD_PROBLEMS_MAX; i++) {
         struct record_problem *problem = &out->problems[out->problem_count];
-        problem->field = take(&draft->problems[i].field);
-        problem->code = take(&draft->problems[i].code);
-        clean_line(&problem->field, REPORT_WORD_MAX);
+        problem->field = normalize_take(&draft->problems[i].field);
+        problem->code = normalize_take(&draft->problems[i].code);
+        normalize_line(&problem->field, REPORT_WORD_MAX);
         if (problem->field == NULL)
             problem->field = mem_strdup("body");
         out->problem_count++;
@@ -88,8 +88,8 @@ static void normalize_problems(struct draft *draft, struct record *out)
     if (out->problem_count == 0)
         return;
     out->typed_category = mem_strdup(draft->category);
-    out->typed_date = take(&draft->typed_date);
-    clean_line(&out->typed_date, REPORT_LINE_MAX);
+    out->typed_date = normalize_take(&draft->typed_date);
+    normalize_line(&out->typed_date, REPORT_LINE_MAX);
 }
 
 /* Attachments beyond what a record may carry stay in the original, which is kept sealed. */
@@ -107,20 +107,20 @@ static void normalize_attachments(struct draft *draft, struct report *report)
         const char *type = from->media_type == NULL ? "" : from->media_type;
         bool usable = wire_is_word(type, strlen(type), REPORT_WORD_MAX);
         to->media_type = mem_strdup(usable ? type : "application/octet-stream");
-        to->name = take(&from->name);
-        clean_line(&to->name, REPORT_LINE_MAX);
-        to->data = take(&from->data);
+        to->name = normalize_take(&from->name);
+        normalize_line(&to->name, REPORT_LINE_MAX);
+        to->data = normalize_take(&from->data);
         to->bytes = from->len;
     }
 }
 
 /* --- The stages, in their order --- */
 
-static void stage_text(struct draft *draft, struct record *out)
+static void normalize_text(struct draft *draft, struct record *out)
 {
     struct report *report = &out->report;
-    report->subject = take(&draft->subject);
-    bool cut = clean_line(&report->subject, REPORT_LINE_MAX);
+    report->subject = normalize_take(&draft->subject);
+    bool cut = normalize_line(&report->subject, REPORT_LINE_MAX);
     if (draft->text != NULL)
         out->original_text = text_clean(draft->text, strlen(draft->text));
     if (out->original_text != NULL)
@@ -133,7 +133,7 @@ static void stage_text(struct draft *draft, struct record *out)
         report_warn(report, "text_truncated");
 }
 
-static void stage_quotes(const struct draft *draft, struct record *out)
+static void normalize_quotes(const struct draft *draft, struct record *out)
 {
     struct report *report = &out->report;
     if (out->original_text == NULL)
@@ -146,7 +146,7 @@ static void stage_quotes(const struct draft *draft, struct record *out)
 
 /* By the transport's marks only; whether a person's message is a follow-up is the gateway's to
  * decide, from the references. */
-static void stage_kind(const struct draft *draft, struct record *out)
+static void normalize_kind(const struct draft *draft, struct record *out)
 {
     if (draft->automatic == DRAFT_BY_A_PERSON)
         return;
@@ -155,32 +155,32 @@ static void stage_kind(const struct draft *draft, struct record *out)
 }
 
 /* What the reporter gave as the place; the text is not searched for one. */
-static void stage_location(struct draft *draft, struct report *report)
+static void normalize_location(struct draft *draft, struct report *report)
 {
     struct report_location *location = &report->location;
-    location->text = take(&draft->location_text);
-    if (clean_line(&location->text, REPORT_LINE_MAX))
+    location->text = normalize_take(&draft->location_text);
+    if (normalize_line(&location->text, REPORT_LINE_MAX))
         report_warn(report, "text_truncated");
     location->has_point = draft->has_point;
     location->lat = draft->has_point ? draft->lat : 0;
     location->lon = draft->has_point ? draft->lon : 0;
     if (draft->has_point)
-        location->source = take(&draft->point_source);
+        location->source = normalize_take(&draft->point_source);
     else if (location->text != NULL)
         location->source = mem_strdup("form");
 }
 
 /* What the reporter chose; the text is not classified. */
-static void stage_category(struct draft *draft, struct report *report)
+static void normalize_category(struct draft *draft, struct report *report)
 {
-    report->category.code = take(&draft->category);
+    report->category.code = normalize_take(&draft->category);
     if (report->category.code == NULL)
         report->category.code = mem_strdup("lainnya");
 }
 
 /* --- References --- */
 
-static void refer(struct record *out, enum record_reference_kind kind, const char *value)
+static void normalize_refer(struct record *out, enum record_reference_kind kind, const char *value)
 {
     for (size_t i = 0; i < out->reference_count; i++) {
         const struct record_reference *known = &out->references[i];
@@ -192,7 +192,7 @@ static void refer(struct record *out, enum record_reference_kind kind, const cha
             (struct record_reference){.kind = kind, .value = mem_strdup(value)};
 }
 
-static void refer_found(struct record *out, const char *text)
+static void normalize_refer_found(struct record *out, const char *text)
 {
     char id[REPORT_ID_SIZE];
     size_t pos = 0;
@@ -200,7 +200,7 @@ static void refer_found(struct record *out, const char *text)
         return;
     size_t len = strlen(text);
     while (report_id_find(text, len, &pos, id))
-        refer(out, REFERENCE_REPORT_ID, id);
+        normalize_refer(out, REFERENCE_REPORT_ID, id);
 }
 
 /* The transport's first, they are worth more; then the IDs a person wrote. */
@@ -208,20 +208,20 @@ static void normalize_references(struct draft *draft, struct record *out)
 {
     for (size_t i = 0; i < draft->reference_count; i++) {
         struct record_reference *from = &draft->references[i];
-        clean_line(&from->value, SIZE_MAX);
+        normalize_line(&from->value, SIZE_MAX);
         /* A reference that had to be cut would name something else. */
         if (from->value == NULL || strlen(from->value) > REPORT_LINE_MAX)
             continue;
         if (from->kind == REFERENCE_REPORT_ID)
-            refer_found(out, from->value);
+            normalize_refer_found(out, from->value);
         else
-            refer(out, from->kind, from->value);
+            normalize_refer(out, from->kind, from->value);
     }
-    refer_found(out, out->report.subject);
-    refer_found(out, out->original_text);
+    normalize_refer_found(out, out->report.subject);
+    normalize_refer_found(out, out->original_text);
 }
 
-static bool is_empty(const struct report *report)
+static bool normalize_is_empty(const struct report *report)
 {
     return report->story == NULL && report->subject == NULL && report->attachment_count == 0;
 }
@@ -237,24 +237,24 @@ int normalize_draft(const struct inbound *in, struct draft *draft, struct record
     normalize_problems(draft, out);
     normalize_attachments(draft, report);
 
-    stage_text(draft, out);
-    stage_quotes(draft, out);
-    stage_kind(draft, out);
-    stage_location(draft, report);
-    stage_category(draft, report);
+    normalize_text(draft, out);
+    normalize_quotes(draft, out);
+    normalize_kind(draft, out);
+    normalize_location(draft, report);
+    normalize_category(draft, report);
 
     normalize_references(draft, out);
-    if (is_empty(report))
+    if (normalize_is_empty(report))
         report_warn(report, "empty");
     return 0;
 }
 
 /* --- Photos --- */
 
-static void withhold(struct report *report, struct report_attachment *attachment,
-                     const char *warning)
+static void normalize_withhold(struct report *report, struct report_attachment *attachment,
+                               const char *warning)
 {
-    replace(&attachment->data, NULL);
+    normalize_replace(&attachment->data, NULL);
     report_warn(report, warning);
 }
 
@@ -266,15 +266,15 @@ void normalize_photos(struct record *record)
         struct photo photo = {0};
         struct err err = ERR_INIT;
         if (attachment->data == NULL || photo_sniff(attachment->data, attachment->bytes) == NULL) {
-            withhold(report, attachment, "attachment_withheld");
+            normalize_withhold(report, attachment, "attachment_withheld");
             continue;
         }
         if (photo_clean(attachment->data, attachment->bytes, &photo, &err) != 0) {
-            withhold(report, attachment, "photo_unreadable");
+            normalize_withhold(report, attachment, "photo_unreadable");
             continue;
         }
-        replace(&attachment->media_type, mem_strdup(photo.media_type));
-        replace(&attachment->data, take(&photo.data));
+        normalize_replace(&attachment->media_type, mem_strdup(photo.media_type));
+        normalize_replace(&attachment->data, normalize_take(&photo.data));
         attachment->bytes = photo.len;
         attachment->width = photo.width;
         attachment->height = photo.height;

@@ -15,9 +15,9 @@
 
 enum {
     PHOTO_QUALITY = 85,
-    PNG_PIXELS_MAX = 1000 * 1000, /* above, transparency is worth less than its bytes */
-    PNG_COMPRESSION = 6,
-    HEIF_BRANDS_MAX = 64,
+    PHOTO_PNG_PIXELS_MAX = 1000 * 1000, /* above, transparency is worth less than its bytes */
+    PHOTO_PNG_COMPRESSION = 6,
+    PHOTO_BRANDS_MAX = 64,
 };
 
 /* Pixels per millimetre written to every photo: 72 dpi, so that the camera's own is not. */
@@ -25,30 +25,32 @@ enum {
 
 /* --- Telling what it is --- */
 
-static bool has_bytes(const char *data, size_t len, size_t at, const char *bytes, size_t count)
+static bool photo_has_bytes(const char *data, size_t len, size_t at, const char *bytes,
+                            size_t count)
 {
     return len >= at + count && memcmp(data + at, bytes, count) == 0;
 }
 
-static bool is_hevc_brand(const char *brand)
+static bool photo_is_hevc(const char *brand)
 {
     return memcmp(brand, "heic", 4) == 0 || memcmp(brand, "heix", 4) == 0;
 }
 
 /* ISO 14496-12 "ftyp": size, type, major brand, version, compatible brands. Phones write the major
  * brand "heic" or, less often, "mif1" with "heic" among the compatible ones. */
-static bool is_heic(const char *data, size_t len)
+static bool photo_is_heic(const char *data, size_t len)
 {
-    if (!has_bytes(data, len, 4, "ftyp", 4) || len < 16)
+    if (!photo_has_bytes(data, len, 4, "ftyp", 4) || len < 16)
         return false;
-    if (is_hevc_brand(data + 8))
+    if (photo_is_hevc(data + 8))
         return true;
     if (memcmp(data + 8, "mif1", 4) != 0)
         return false;
     const unsigned char *size = (const unsigned char *)data;
     size_t end = (size_t)size[2] << 8 | size[3]; /* of the box; larger ones are no photo's */
-    for (size_t at = 16; at + 4 <= end && at + 4 <= len && at < 16 + 4 * HEIF_BRANDS_MAX; at += 4) {
-        if (is_hevc_brand(data + at))
+    for (size_t at = 16; at + 4 <= end && at + 4 <= len && at < 16 + 4 * PHOTO_BRANDS_MAX;
+         at += 4) {
+        if (photo_is_hevc(data + at))
             return true;
     }
     return false;
@@ -56,19 +58,19 @@ static bool is_heic(const char *data, size_t len)
 
 const char *photo_sniff(const void *data, size_t len)
 {
-    if (has_bytes(data, len, 0, "\xff\xd8\xff", 3))
+    if (photo_has_bytes(data, len, 0, "\xff\xd8\xff", 3))
         return "image/jpeg";
-    if (has_bytes(data, len, 0, "\x89PNG\r\n\x1a\n", 8))
+    if (photo_has_bytes(data, len, 0, "\x89PNG\r\n\x1a\n", 8))
         return "image/png";
-    if (has_bytes(data, len, 0, "RIFF", 4) && has_bytes(data, len, 8, "WEBPVP8", 7))
+    if (photo_has_bytes(data, len, 0, "RIFF", 4) && photo_has_bytes(data, len, 8, "WEBPVP8", 7))
         return "image/webp";
-    return is_heic(data, len) ? "image/heic" : NULL;
+    return photo_is_heic(data, len) ? "image/heic" : NULL;
 }
 
 /* --- Start --- */
 
-static void message_drop(const gchar *domain, GLogLevelFlags level, const gchar *message,
-                         gpointer context)
+static void photo_drop_message(const gchar *domain, GLogLevelFlags level, const gchar *message,
+                               gpointer context)
 {
     (void)domain;
     (void)level;
@@ -80,7 +82,7 @@ static void message_drop(const gchar *domain, GLogLevelFlags level, const gchar 
  * By itself vips_init() loads every module it finds: ImageMagick, Poppler, OpenSlide. Pointed at a
  * home without any, it loads none, and the one for HEIC is loaded alone.
  */
-static int vips_load(struct err *err)
+static int photo_load_vips(struct err *err)
 {
     g_setenv("VIPSHOME", "/nonexistent", TRUE);
     int result = vips_init("kanal");
@@ -94,7 +96,7 @@ static int vips_load(struct err *err)
     return 0;
 }
 
-static void vips_confine(void)
+static void photo_confine_vips(void)
 {
     vips_block_untrusted_set(TRUE);
     vips_operation_block_set("VipsForeignLoad", TRUE);
@@ -109,10 +111,10 @@ static void vips_confine(void)
 
 int photo_start(struct err *err)
 {
-    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, message_drop, NULL);
-    if (vips_load(err) != 0)
+    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, photo_drop_message, NULL);
+    if (photo_load_vips(err) != 0)
         return -1;
-    vips_confine();
+    photo_confine_vips();
     for (size_t i = 0; photo_samples[i] != NULL; i++) {
         struct photo photo = {0};
         gsize len;
@@ -130,7 +132,7 @@ int photo_start(struct err *err)
 /* --- One photo --- */
 
 /* Gives next and releases the image it was made from. */
-static void image_replace(VipsImage **image, VipsImage *next)
+static void photo_replace(VipsImage **image, VipsImage *next)
 {
     g_object_unref(*image);
     *image = next;
@@ -192,13 +194,13 @@ static int photo_to_srgb(VipsImage **image)
         VipsImage *pixels = vips_image_copy_memory(next);
         g_object_unref(next);
         if (pixels != NULL)
-            image_replace(image, pixels);
+            photo_replace(image, pixels);
     }
     if (vips_image_get_interpretation(*image) == VIPS_INTERPRETATION_B_W)
         return 0;
     if (vips_colourspace(*image, &next, VIPS_INTERPRETATION_sRGB, NULL) != 0)
         return -1;
-    image_replace(image, next);
+    photo_replace(image, next);
     return 0;
 }
 
@@ -208,13 +210,13 @@ static int photo_settle(VipsImage **image)
     VipsImage *next = vips_image_copy_memory(*image);
     if (next == NULL)
         return -1;
-    image_replace(image, next);
+    photo_replace(image, next);
     if (photo_to_srgb(image) != 0 || vips_cast_uchar(*image, &next, NULL) != 0)
         return -1;
-    image_replace(image, next);
+    photo_replace(image, next);
     if (vips_copy(*image, &next, "xres", PHOTO_RESOLUTION, "yres", PHOTO_RESOLUTION, NULL) != 0)
         return -1;
-    image_replace(image, next);
+    photo_replace(image, next);
     return 0;
 }
 
@@ -237,7 +239,7 @@ static int photo_save_png(VipsImage *image, struct photo *out)
 {
     void *data = NULL;
     size_t len = 0;
-    if (vips_pngsave_buffer(image, &data, &len, "strip", TRUE, "compression", PNG_COMPRESSION,
+    if (vips_pngsave_buffer(image, &data, &len, "strip", TRUE, "compression", PHOTO_PNG_COMPRESSION,
                             NULL) != 0)
         return -1;
     out->data = data;
@@ -256,7 +258,7 @@ static int photo_save_jpeg(VipsImage **image, struct photo *out)
         vips_area_unref(VIPS_AREA(background));
         if (result != 0)
             return -1;
-        image_replace(image, flat);
+        photo_replace(image, flat);
     }
     void *data = NULL;
     size_t len = 0;
@@ -272,7 +274,7 @@ static int photo_encode(VipsImage **image, struct photo *out)
 {
     out->width = (uint32_t)vips_image_get_width(*image);
     out->height = (uint32_t)vips_image_get_height(*image);
-    bool small = (size_t)out->width * out->height <= PNG_PIXELS_MAX;
+    bool small = (size_t)out->width * out->height <= PHOTO_PNG_PIXELS_MAX;
     if (small && photo_is_transparent(*image))
         return photo_save_png(*image, out);
     return photo_save_jpeg(image, out);

@@ -27,14 +27,16 @@ struct photo {
     uint32_t width, height;
 };
 
-/* Loads the decoders; call once per process, before any sandbox closes the file system. */
+/* Loads the decoders; call once per process, before any sandbox closes the file system. -1
+ * ERR_CONFIG: one of the four kinds of photo cannot be decoded on this machine. */
 int photo_start(struct err *err);
 
 /* The media type by the first bytes ("image/jpeg", "image/png", "image/webp", "image/heic"),
  * static; NULL when it is none of the four. Never by name or declared type. */
 const char *photo_sniff(const void *data, size_t len);
 
-/* Decodes data and encodes it clean. -1 ERR_PERMANENT: not a photo, too large, or broken. */
+/* Decodes data and encodes it clean; gives *out (zeroed before), which photo_release() frees. -1
+ * ERR_PERMANENT: not a photo, too large, or broken. */
 int photo_clean(const void *data, size_t len, struct photo *out, struct err *err);
 
 void photo_release(struct photo *photo);

@@ -147,7 +147,7 @@ static bool quote_names(const struct quote_line *line, const char *const *words,
     return false;
 }
 
-#define QUOTE_NAMES(line, table) quote_names(line, table, sizeof(table) / sizeof((table)[0]))
+#define QUOTE_NAMES(line, table) quote_names(line, table, sizeof table / sizeof((table)[0]))
 
 /* "10:03", "10.03": what introductions have and letters hardly ever. */
 static bool quote_has_clock(const char *text, size_t len)

@@ -23,12 +23,12 @@ void record_encode(const struct record *record, struct buf *out);
  * -1 ERR_PERMANENT names the field that is wrong, never its content. */
 int record_decode(const void *data, size_t len, struct record *record, struct err *err);
 
-/* Says of the record which channel and time its message came by. Whoever decoded it knows that
- * better than the worker does. */
-void record_set_origin(struct record *record, const struct inbound *in);
-
 /* The same for the other direction: gateway to worker. */
 void inbound_encode(const struct inbound *in, struct buf *out);
 int inbound_decode(const void *data, size_t len, struct inbound *in, struct err *err);
+
+/* Says of the record which channel and time its message came by. Whoever decoded it knows that
+ * better than the worker does. */
+void record_set_origin(struct record *record, const struct inbound *in);
 
 #endif

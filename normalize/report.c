@@ -6,7 +6,7 @@
 /* The city's zone has no daylight saving, so a fixed offset is the whole truth. */
 enum { REPORT_ZONE_S = 7 * 60 * 60 };
 
-static void strings_free(char **strings, size_t count)
+static void report_free_strings(char **strings, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         free(strings[i]);
@@ -25,7 +25,7 @@ static void report_release_location(struct report_location *location)
     free(location->kelurahan_name);
     free(location->kecamatan);
     free(location->city);
-    strings_free(location->candidates, location->candidate_count);
+    report_free_strings(location->candidates, location->candidate_count);
 }
 
 static void report_release_attachments(struct report *report)
@@ -57,12 +57,12 @@ void report_release(struct report *report)
     free(report->additional);
     report_release_location(&report->location);
     free(report->category.code);
-    strings_free(report->category.evidence, report->category.evidence_count);
+    report_free_strings(report->category.evidence, report->category.evidence_count);
     report_release_attachments(report);
     report_release_redactions(report);
     free(report->thread_matched_by);
-    strings_free(report->possible_duplicates, report->duplicate_count);
-    strings_free(report->warnings, report->warning_count);
+    report_free_strings(report->possible_duplicates, report->duplicate_count);
+    report_free_strings(report->warnings, report->warning_count);
     report_init(report);
 }
 
@@ -71,7 +71,7 @@ void reporter_init(struct reporter *reporter)
     *reporter = (struct reporter){0};
 }
 
-static void text_wipe(char *text)
+static void report_wipe_text(char *text)
 {
     if (text != NULL)
         explicit_bzero(text, strlen(text));
@@ -80,14 +80,14 @@ static void text_wipe(char *text)
 
 void reporter_release(struct reporter *reporter)
 {
-    text_wipe(reporter->name);
-    text_wipe(reporter->address_kind);
-    text_wipe(reporter->address);
-    text_wipe(reporter->reply_ref);
+    report_wipe_text(reporter->name);
+    report_wipe_text(reporter->address_kind);
+    report_wipe_text(reporter->address);
+    report_wipe_text(reporter->reply_ref);
     for (size_t i = 0; i < reporter->pii_count; i++) {
-        text_wipe(reporter->pii[i].type);
-        text_wipe(reporter->pii[i].text);
-        text_wipe(reporter->pii[i].field);
+        report_wipe_text(reporter->pii[i].type);
+        report_wipe_text(reporter->pii[i].text);
+        report_wipe_text(reporter->pii[i].field);
     }
     free(reporter->pii);
     reporter_init(reporter);
@@ -106,7 +106,7 @@ void record_release(struct record *record)
     reporter_release(&record->reporter);
     free(record->native_id);
     free(record->fingerprint);
-    text_wipe(record->original_text);
+    report_wipe_text(record->original_text);
     for (size_t i = 0; i < record->reference_count; i++)
         free(record->references[i].value);
     for (size_t i = 0; i < record->problem_count; i++) {

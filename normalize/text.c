@@ -218,6 +218,15 @@ bool text_truncate(char *text, size_t max)
     return true;
 }
 
+int text_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 bool text_list_next(const char **list, const char **word, size_t *len)
 {
     static const char separators[] = ", \t";

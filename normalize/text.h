@@ -31,6 +31,9 @@ size_t text_length(const char *text);
 /* Shortens text in place to at most max bytes, at a character boundary. True when it was longer. */
 bool text_truncate(char *text, size_t max);
 
+/* The value of a hexadecimal digit, or -1. */
+int text_hex_value(char c);
+
 /* Goes through a list of words separated by commas and blanks: true with the next word's place in
  * *word and *len, *list behind it. */
 bool text_list_next(const char **list, const char **word, size_t *len);

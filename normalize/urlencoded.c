@@ -3,26 +3,31 @@
 
 #include <string.h>
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+#include "normalize/text.h"
 
-static void decode(const char *data, size_t len, struct buf *out)
+static void urlencoded_decode(const char *data, size_t len, struct buf *out)
 {
     for (size_t i = 0; i < len; i++) {
-        int high = data[i] == '%' && len - i > 2 ? hex_value(data[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(data[i + 2]) : -1;
+        int high = data[i] == '%' && len - i > 2 ? text_hex_value(data[i + 1]) : -1;
+        int low = high >= 0 ? text_hex_value(data[i + 2]) : -1;
         if (low >= 0) {
             buf_add_char(out, (char)(high << 4 | low));
             i += 2;
         } else {
             buf_add_char(out, data[i] == '+' ? ' ' : data[i]);
         }
+    }
+}
+
+void urlencoded_add(struct buf *out, const char *text)
+{
+    static const char unreserved[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    for (; *text != '\0'; text++) {
+        if (strchr(unreserved, *text) != NULL)
+            buf_add_char(out, *text);
+        else
+            buf_addf(out, "%%%02X", (unsigned)(unsigned char)*text);
     }
 }
 
@@ -39,9 +44,9 @@ bool urlencoded_next(const char *data, size_t len, size_t *pos, struct buf *name
     size_t size = end == NULL ? len - *pos : (size_t)(end - start);
     const char *equals = memchr(start, '=', size);
     size_t name_size = equals == NULL ? size : (size_t)(equals - start);
-    decode(start, name_size, name);
+    urlencoded_decode(start, name_size, name);
     if (equals != NULL)
-        decode(equals + 1, size - name_size - 1, value);
+        urlencoded_decode(equals + 1, size - name_size - 1, value);
     *pos += size;
     return true;
 }

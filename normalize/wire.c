@@ -16,37 +16,37 @@ _Static_assert(sizeof(size_t) == 8 && sizeof(double) == 8 && sizeof(enum wire_ty
 
 /* --- Encoding --- */
 
-static void encode_head(struct buf *out, size_t tag, size_t len)
+static void wire_encode_head(struct buf *out, size_t tag, size_t len)
 {
     buf_add_u32(out, (uint32_t)tag);
     buf_add_u32(out, (uint32_t)len);
 }
 
-static void encode_bytes(struct buf *out, size_t tag, const char *bytes, size_t len)
+static void wire_encode_bytes(struct buf *out, size_t tag, const char *bytes, size_t len)
 {
     if (bytes == NULL)
         return;
-    encode_head(out, tag, len);
+    wire_encode_head(out, tag, len);
     buf_add(out, bytes, len);
 }
 
-static void encode_u32(struct buf *out, size_t tag, const void *member)
+static void wire_encode_u32(struct buf *out, size_t tag, const void *member)
 {
     uint32_t value;
     memcpy(&value, member, sizeof value);
-    encode_head(out, tag, sizeof value);
+    wire_encode_head(out, tag, sizeof value);
     buf_add_u32(out, value);
 }
 
-static void encode_u64(struct buf *out, size_t tag, const void *member)
+static void wire_encode_u64(struct buf *out, size_t tag, const void *member)
 {
     uint64_t value;
     memcpy(&value, member, sizeof value);
-    encode_head(out, tag, sizeof value);
+    wire_encode_head(out, tag, sizeof value);
     buf_add_u64(out, value);
 }
 
-static size_t length_get(const struct wire_field *field, const char *object)
+static size_t wire_length(const struct wire_field *field, const char *object)
 {
     size_t length;
     memcpy(&length, object + field->length_offset, sizeof length);
@@ -54,30 +54,30 @@ static size_t length_get(const struct wire_field *field, const char *object)
 }
 
 /* Writes over the four bytes at pos. */
-static void patch_u32(struct buf *out, size_t pos, size_t value)
+static void wire_patch_u32(struct buf *out, size_t pos, size_t value)
 {
     for (int i = 0; i < 4; i++)
         out->data[pos + (size_t)i] = (char)(value >> (24 - 8 * i) & 0xff);
 }
 
-static void encode_list(const struct wire_field *field, size_t tag, const char *object,
-                        struct buf *out)
+static void wire_encode_list(const struct wire_field *field, size_t tag, const char *object,
+                             struct buf *out)
 {
     const char *place = object + field->offset, *items = place;
     if (field->grows)
         memcpy(&items, place, sizeof items);
-    size_t count = length_get(field, object);
+    size_t count = wire_length(field, object);
     for (size_t i = 0; i < count && !out->overflow; i++) {
         size_t start = out->len;
-        encode_head(out, tag, 0);
+        wire_encode_head(out, tag, 0);
         wire_encode(field->items, items + i * field->items->size, out);
         if (!out->overflow)
-            patch_u32(out, start + 4, out->len - start - WIRE_HEAD);
+            wire_patch_u32(out, start + 4, out->len - start - WIRE_HEAD);
     }
 }
 
-static void encode_field(const struct wire_field *field, size_t tag, const char *object,
-                         struct buf *out)
+static void wire_encode_field(const struct wire_field *field, size_t tag, const char *object,
+                              struct buf *out)
 {
     const char *member = object + field->offset;
     const char *text;
@@ -87,26 +87,26 @@ static void encode_field(const struct wire_field *field, size_t tag, const char 
     case WIRE_WORD:
     case WIRE_OPAQUE:
         memcpy(&text, member, sizeof text);
-        encode_bytes(out, tag, text, text == NULL ? 0 : strlen(text));
+        wire_encode_bytes(out, tag, text, text == NULL ? 0 : strlen(text));
         break;
     case WIRE_BYTES:
         memcpy(&text, member, sizeof text);
-        encode_bytes(out, tag, text, length_get(field, object));
+        wire_encode_bytes(out, tag, text, wire_length(field, object));
         break;
     case WIRE_BOOL:
-        encode_bytes(out, tag, member, 1);
+        wire_encode_bytes(out, tag, member, 1);
         break;
     case WIRE_ENUM:
     case WIRE_U32:
-        encode_u32(out, tag, member);
+        wire_encode_u32(out, tag, member);
         break;
     case WIRE_SIZE:
     case WIRE_TIME:
     case WIRE_REAL:
-        encode_u64(out, tag, member);
+        wire_encode_u64(out, tag, member);
         break;
     case WIRE_LIST:
-        encode_list(field, tag, object, out);
+        wire_encode_list(field, tag, object, out);
         break;
     }
 }
@@ -114,14 +114,14 @@ static void encode_field(const struct wire_field *field, size_t tag, const char 
 void wire_encode(const struct wire_table *table, const void *object, struct buf *out)
 {
     for (size_t i = 0; i < table->count; i++)
-        encode_field(&table->fields[i], i, object, out);
+        wire_encode_field(&table->fields[i], i, object, out);
 }
 
 /* --- What texts may hold --- */
 
 /* C1 controls (U+0080..9F), line separators, bidi embeddings and overrides (U+2028..2E), bidi
  * isolates (U+2066..69): what text_clean() never leaves in. */
-static bool is_unclean_sequence(const unsigned char *at, size_t left)
+static bool wire_is_unclean(const unsigned char *at, size_t left)
 {
     if (left >= 2 && at[0] == 0xc2)
         return at[1] < 0xa0;
@@ -140,7 +140,7 @@ bool wire_is_clean(const char *text, size_t len, bool lines)
         bool control = bytes[i] < 0x20 || bytes[i] == 0x7f;
         if (control && !(lines && (bytes[i] == '\n' || bytes[i] == '\t')))
             return false;
-        if (bytes[i] >= 0x80 && is_unclean_sequence(bytes + i, len - i))
+        if (bytes[i] >= 0x80 && wire_is_unclean(bytes + i, len - i))
             return false;
     }
     return true;
@@ -157,7 +157,7 @@ bool wire_is_word(const char *text, size_t len, size_t max)
     return true;
 }
 
-static bool text_fits(const struct wire_field *field, const char *bytes, size_t len)
+static bool wire_text_fits(const struct wire_field *field, const char *bytes, size_t len)
 {
     switch (field->type) {
     case WIRE_WORD:
@@ -173,7 +173,7 @@ static bool text_fits(const struct wire_field *field, const char *bytes, size_t 
 
 /* --- Decoding --- */
 
-static uint64_t read_integer(const unsigned char *bytes, size_t len)
+static uint64_t wire_read_integer(const unsigned char *bytes, size_t len)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < len; i++)
@@ -181,33 +181,36 @@ static uint64_t read_integer(const unsigned char *bytes, size_t len)
     return value;
 }
 
-static bool decode_text(const struct wire_field *field, const char *bytes, size_t len, char *object)
+static bool wire_decode_text(const struct wire_field *field, const char *bytes, size_t len,
+                             char *object)
 {
-    if (!text_fits(field, bytes, len))
+    if (!wire_text_fits(field, bytes, len))
         return false;
-    if (field->type == WIRE_BYTES && length_get(field, object) != len)
+    if (field->type == WIRE_BYTES && wire_length(field, object) != len)
         return false;
     char *copy = mem_strndup(bytes, len);
     memcpy(object + field->offset, &copy, sizeof copy);
     return true;
 }
 
-static bool decode_u32(const struct wire_field *field, const char *bytes, size_t len, char *member)
+static bool wire_decode_u32(const struct wire_field *field, const char *bytes, size_t len,
+                            char *member)
 {
     if (len != 4)
         return false;
-    uint32_t value = (uint32_t)read_integer((const unsigned char *)bytes, len);
+    uint32_t value = (uint32_t)wire_read_integer((const unsigned char *)bytes, len);
     if (value > field->max)
         return false;
     memcpy(member, &value, sizeof value);
     return true;
 }
 
-static bool decode_u64(const struct wire_field *field, const char *bytes, size_t len, char *member)
+static bool wire_decode_u64(const struct wire_field *field, const char *bytes, size_t len,
+                            char *member)
 {
     if (len != 8)
         return false;
-    uint64_t value = read_integer((const unsigned char *)bytes, len);
+    uint64_t value = wire_read_integer((const unsigned char *)bytes, len);
     double real;
     memcpy(&real, &value, sizeof real);
     /* Negative times are beyond any max, seen as unsigned values. */
@@ -219,9 +222,9 @@ static bool decode_u64(const struct wire_field *field, const char *bytes, size_t
 }
 
 /* The place of one more item, zeroed; NULL when the list is full. */
-static char *list_grow(const struct wire_field *field, char *object)
+static char *wire_list_grow(const struct wire_field *field, char *object)
 {
-    size_t count = length_get(field, object);
+    size_t count = wire_length(field, object);
     if (count >= field->max)
         return NULL;
     char *items = object + field->offset;
@@ -241,8 +244,8 @@ static char *list_grow(const struct wire_field *field, char *object)
     return item;
 }
 
-static int decode_field(const struct wire_field *field, const char *bytes, size_t len, char *object,
-                        struct err *err)
+static int wire_decode_field(const struct wire_field *field, const char *bytes, size_t len,
+                             char *object, struct err *err)
 {
     bool fits = false;
     char *item;
@@ -252,7 +255,7 @@ static int decode_field(const struct wire_field *field, const char *bytes, size_
     case WIRE_WORD:
     case WIRE_OPAQUE:
     case WIRE_BYTES:
-        fits = decode_text(field, bytes, len, object);
+        fits = wire_decode_text(field, bytes, len, object);
         break;
     case WIRE_BOOL:
         fits = len == 1 && (bytes[0] == 0 || bytes[0] == 1);
@@ -260,15 +263,15 @@ static int decode_field(const struct wire_field *field, const char *bytes, size_
         break;
     case WIRE_ENUM:
     case WIRE_U32:
-        fits = decode_u32(field, bytes, len, object + field->offset);
+        fits = wire_decode_u32(field, bytes, len, object + field->offset);
         break;
     case WIRE_SIZE:
     case WIRE_TIME:
     case WIRE_REAL:
-        fits = decode_u64(field, bytes, len, object + field->offset);
+        fits = wire_decode_u64(field, bytes, len, object + field->offset);
         break;
     case WIRE_LIST:
-        item = list_grow(field, object);
+        item = wire_list_grow(field, object);
         fits = item != NULL;
         if (fits && wire_decode(field->items, bytes, len, item, err) != 0)
             return -1;
@@ -277,7 +280,7 @@ static int decode_field(const struct wire_field *field, const char *bytes, size_
     return fits ? 0 : err_set(err, ERR_PERMANENT, "cannot decode '%s': bad value", field->name);
 }
 
-static int check_required(const struct wire_table *table, uint64_t seen, struct err *err)
+static int wire_check_required(const struct wire_table *table, uint64_t seen, struct err *err)
 {
     for (size_t i = 0; i < table->count; i++) {
         if (table->fields[i].required && (seen >> i & 1) == 0)
@@ -298,17 +301,17 @@ int wire_decode(const struct wire_table *table, const void *data, size_t len, vo
     while (pos < len) {
         if (len - pos < WIRE_HEAD)
             return err_set(err, ERR_PERMANENT, "cannot decode record: cut short");
-        uint64_t tag = read_integer((const unsigned char *)bytes + pos, 4);
-        uint64_t size = read_integer((const unsigned char *)bytes + pos + 4, 4);
+        uint64_t tag = wire_read_integer((const unsigned char *)bytes + pos, 4);
+        uint64_t size = wire_read_integer((const unsigned char *)bytes + pos + 4, 4);
         pos += WIRE_HEAD;
         if (tag >= table->count || tag < least || size > len - pos)
             return err_set(err, ERR_PERMANENT, "cannot decode record: bad field head");
         const struct wire_field *field = &table->fields[tag];
-        if (decode_field(field, bytes + pos, size, object, err) != 0)
+        if (wire_decode_field(field, bytes + pos, size, object, err) != 0)
             return -1;
         least = field->type == WIRE_LIST ? tag : tag + 1;
         seen |= UINT64_C(1) << tag;
         pos += size;
     }
-    return check_required(table, seen, err);
+    return wire_check_required(table, seen, err);
 }
