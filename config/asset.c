@@ -6,8 +6,9 @@
 
 const struct asset *asset_find(const struct asset *table, const char *name)
 {
-    for (const struct asset *asset = table; asset->name; asset++)
-        if (!strcmp(asset->name, name))
+    for (const struct asset *asset = table; asset->name != NULL; asset++) {
+        if (strcmp(asset->name, name) == 0)
             return asset;
+    }
     return NULL;
 }
