@@ -24,9 +24,10 @@ int queue_open(const char *engine, const struct queue_options *options, int64_t 
 {
     *out = NULL;
     const struct queue_engine *found = NULL;
-    for (size_t i = 0; i < sizeof queue_engines / sizeof *queue_engines; i++)
+    for (size_t i = 0; i < sizeof queue_engines / sizeof queue_engines[0]; i++) {
         if (strcmp(queue_engines[i]->name, engine) == 0)
             found = queue_engines[i];
+    }
     if (found == NULL)
         return err_set(err, ERR_CONFIG, "unknown queue engine '%.32s'", engine);
     struct queue *queue = mem_calloc(1, sizeof *queue);

@@ -57,9 +57,10 @@ static void queue_memory_close(void *state)
 
 struct queue_memory_entry *queue_memory_find(struct queue_memory *q, const char *id)
 {
-    for (size_t i = 0; i < q->entry_count; i++)
+    for (size_t i = 0; i < q->entry_count; i++) {
         if (strcmp(q->entries[i].report.id, id) == 0)
             return &q->entries[i];
+    }
     return NULL;
 }
 
@@ -109,11 +110,12 @@ static int queue_memory_blob_get(void *state, const char *id, const char *field,
     int found = 0;
     pthread_mutex_lock(&q->lock);
     const struct queue_memory_entry *entry = queue_memory_find(q, id);
-    for (size_t i = 0; entry != NULL && i < entry->blob_count; i++)
+    for (size_t i = 0; entry != NULL && i < entry->blob_count; i++) {
         if (strcmp(entry->blobs[i].field, field) == 0) {
             buf_add(out, entry->blobs[i].data.data, entry->blobs[i].data.len);
             found = 1;
         }
+    }
     pthread_mutex_unlock(&q->lock);
     if (out->overflow)
         return err_set(err, ERR_CONFIG, "a blob is larger than the buffer for it");
@@ -182,9 +184,10 @@ static int queue_memory_rows(void *state, enum queue_row_state row_state, int64_
     struct queue_memory *q = state;
     *rows = mem_calloc(QUEUE_LIST_MAX, sizeof **rows);
     pthread_mutex_lock(&q->lock);
-    for (size_t i = 0; i < q->row_count && *n < QUEUE_LIST_MAX; i++)
+    for (size_t i = 0; i < q->row_count && *n < QUEUE_LIST_MAX; i++) {
         if (q->rows[i].row.state == row_state && q->rows[i].row.id > after_id)
             (*rows)[(*n)++] = q->rows[i].row;
+    }
     pthread_mutex_unlock(&q->lock);
     return 0;
 }

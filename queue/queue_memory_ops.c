@@ -179,9 +179,10 @@ static void queue_memory_event(struct queue_memory *q, struct queue_op *op, int6
         return;
     size_t at = (size_t)(entry - q->entries);
     op->result = QUEUE_KNOWN;
-    for (size_t i = 0; i < q->event_count; i++)
+    for (size_t i = 0; i < q->event_count; i++) {
         if (q->events[i].entry == at && strcmp(q->events[i].key, event->key) == 0)
             return;
+    }
     op->result = QUEUE_STORED;
     queue_memory_event_add(q, event, at);
     const struct queue_blob photo = {.field = event->photo_field, .data = event->photo};

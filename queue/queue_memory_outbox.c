@@ -83,9 +83,10 @@ void queue_memory_lease(struct queue_memory *q, struct queue_op *op, int64_t now
 {
     struct queue_memory_row **due = mem_calloc(q->row_count, sizeof *due);
     size_t n = 0;
-    for (size_t i = 0; i < q->row_count; i++)
+    for (size_t i = 0; i < q->row_count; i++) {
         if (q->rows[i].row.topic == op->topic && q->rows[i].due_ms <= now_ms)
             due[n++] = &q->rows[i];
+    }
     qsort(due, n, sizeof *due, queue_memory_by_due);
     n = n < op->limit ? n : op->limit;
     qsort(due, n, sizeof *due, queue_memory_by_id);

@@ -33,7 +33,7 @@ static void queue_sqlite_paths_init(struct queue_sqlite_paths *paths, const char
         {&paths->lock, "writer.lock"},
         {&paths->segments, "segments"},
     };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         buf_init(names[i].buf, QUEUE_PATH_MAX);
         buf_addf(names[i].buf, "%s/%s", folder, names[i].name);
     }

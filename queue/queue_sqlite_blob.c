@@ -122,9 +122,10 @@ static int queue_sqlite_die_all(struct queue_sqlite *q, enum queue_sql which, st
         n = queue_sqlite_dying_read(q, which, dying, err);
         if (n < 0)
             return -1;
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             if (queue_sqlite_die(q, &dying[i], err) < 0)
                 return -1;
+        }
     }
     return 0;
 }
@@ -196,9 +197,10 @@ int queue_sqlite_blobs_settle(struct queue_sqlite *q, struct err *err)
         return -1;
     if (q->dead_listed && queue_db_run(&q->writer, QUEUE_SQL_DEAD_CLEAR, NULL, err) < 0)
         return -1;
-    for (size_t i = 0; i < q->dead.count; i++)
+    for (size_t i = 0; i < q->dead.count; i++) {
         if (queue_sqlite_dead_settle(q, &q->dead.items[i], err) < 0)
             return -1;
+    }
     return 0;
 }
 

@@ -128,9 +128,10 @@ static int queue_sqlite_chain(struct queue_sqlite *q, const struct queue_entry *
 
 static bool queue_sqlite_topic_seen(const struct queue_entry *entry, size_t before)
 {
-    for (size_t i = 0; i < before; i++)
+    for (size_t i = 0; i < before; i++) {
         if (entry->outbox[i].topic == entry->outbox[before].topic)
             return true;
+    }
     return false;
 }
 
@@ -179,9 +180,10 @@ int queue_sqlite_accept(struct queue_sqlite *q, struct queue_op *op, int64_t now
         return queue_sqlite_accept_undo(q, op, &key, err);
     q->next_entry++;
     q->tally[QUEUE_TALLY_KIND + entry->kind]++;
-    for (size_t i = 0; i < entry->blob_count; i++)
+    for (size_t i = 0; i < entry->blob_count; i++) {
         if (queue_sqlite_blob_add(q, n, (int64_t)i, &entry->blobs[i], err) < 0)
             return -1;
+    }
     op->result = QUEUE_STORED;
     return queue_sqlite_entry_outbox(q, entry, n, true, now_ms, err);
 }
@@ -197,9 +199,10 @@ static int queue_sqlite_replace(struct queue_sqlite *q, const struct queue_entry
         return -1;
     q->tally[QUEUE_TALLY_KIND + QUEUE_QUARANTINE]--;
     q->tally[QUEUE_TALLY_KIND + entry->kind]++;
-    for (size_t i = 0; i < entry->blob_count; i++)
+    for (size_t i = 0; i < entry->blob_count; i++) {
         if (queue_sqlite_blob_replace(q, stored->n, &entry->blobs[i], err) < 0)
             return -1;
+    }
     return queue_sqlite_entry_outbox(q, entry, stored->n, false, now_ms, err);
 }
 

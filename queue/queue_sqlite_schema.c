@@ -83,7 +83,7 @@ static const char *const queue_sqlite_steps[] = {
     "PRAGMA user_version = 1;",
 };
 
-enum { QUEUE_SCHEMA = sizeof queue_sqlite_steps / sizeof *queue_sqlite_steps };
+enum { QUEUE_SCHEMA = sizeof queue_sqlite_steps / sizeof queue_sqlite_steps[0] };
 
 static int queue_sqlite_migrate_from(sqlite3 *handle, int64_t version, struct err *err)
 {
