@@ -14,12 +14,13 @@
 #include "adapters/http_client.h"
 #include "adapters/signature.h"
 #include "normalize/mem.h"
+#include "normalize/urlencoded.h"
 
 enum {
-    TICKET_ANSWER_MAX = 64 * 1024,
-    UPDATES_ANSWER_MAX = 64 * 1024 * 1024, /* 500 changes, some with an evidence photo */
-    URL_MAX = 8 * 1024,
-    HEADER_MAX = 4 * 1024,
+    CORE_HTTP_TICKET_ANSWER_MAX = 64 * 1024,
+    CORE_HTTP_UPDATES_ANSWER_MAX = 64 * 1024 * 1024, /* 500 changes, some with an evidence photo */
+    CORE_HTTP_URL_MAX = 8 * 1024,
+    CORE_HTTP_HEADER_MAX = 4 * 1024,
 };
 
 static const struct option_spec core_http_options[] = {
@@ -60,11 +61,9 @@ struct core_http {
 
 static int core_http_open(const void *settings, void **state, struct err *err)
 {
-    struct core_http *core;
-
     if (((const struct core_http_settings *)settings)->secret.data == NULL)
         return err_set(err, ERR_CONFIG, "cannot reach the core: its secret is not set");
-    core = mem_calloc(1, sizeof(*core));
+    struct core_http *core = mem_calloc(1, sizeof *core);
     core->settings = settings;
     core->client = http_client_create();
     *state = core;
@@ -74,7 +73,6 @@ static int core_http_open(const void *settings, void **state, struct err *err)
 static void core_http_close(void *state)
 {
     struct core_http *core = state;
-
     if (core == NULL)
         return;
     http_client_free(core->client);
@@ -84,38 +82,19 @@ static void core_http_close(void *state)
 static void core_http_cancel(void *state)
 {
     struct core_http *core = state;
-
     http_client_cancel(core->client);
 }
 
-/* Percent-encodes everything but RFC 3986's unreserved characters. */
-static void add_encoded(struct buf *url, const char *text)
-{
-    static const char unreserved[] = "-._~";
-
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     strchr(unreserved, c) != NULL;
-
-        if (plain)
-            buf_add_char(url, (char)c);
-        else
-            buf_addf(url, "%%%02X", c);
-    }
-}
-
 /* One signed request. 0: *answer is to be released, whatever its status. */
-static int call(struct core_http *core, struct http_client_request *request, const char *id,
-                const char *key, struct http_client_answer *answer, struct err *err)
+static int core_http_call(struct core_http *core, struct http_client_request *request,
+                          const char *id, const char *key, struct http_client_answer *answer,
+                          struct err *err)
 {
     int64_t now_s = time(NULL);
-    struct buf lines[4] = {BUF_INIT(HEADER_MAX), BUF_INIT(HEADER_MAX), BUF_INIT(HEADER_MAX),
-                           BUF_INIT(HEADER_MAX)};
+    struct buf lines[4] = {BUF_INIT(CORE_HTTP_HEADER_MAX), BUF_INIT(CORE_HTTP_HEADER_MAX),
+                           BUF_INIT(CORE_HTTP_HEADER_MAX), BUF_INIT(CORE_HTTP_HEADER_MAX)};
     const char *headers[] = {"Accept: application/json", NULL, NULL, NULL, NULL, NULL, NULL};
     size_t count = key == NULL ? 3 : 4;
-    int result;
-
     buf_addf(&lines[0], "webhook-id: %s", id);
     buf_addf(&lines[1], "webhook-timestamp: %lld", (long long)now_s);
     buf_add_text(&lines[2], "webhook-signature: ");
@@ -130,7 +109,7 @@ static int call(struct core_http *core, struct http_client_request *request, con
     request->headers = headers;
     request->unix_socket = core->settings->unix_socket;
     request->ca_file = core->settings->ca_file;
-    result = http_client_call(core->client, request, answer, err);
+    int result = http_client_call(core->client, request, answer, err);
     request->headers = NULL; /* they end here */
     for (size_t i = 0; i < count; i++)
         buf_release(&lines[i]);
@@ -138,11 +117,10 @@ static int call(struct core_http *core, struct http_client_request *request, con
 }
 
 /* What a status that is no success asks for. */
-static int fail(const struct http_client_answer *answer, struct err *err)
+static int core_http_fail(const struct http_client_answer *answer, struct err *err)
 {
     long status = answer->status;
     enum err_kind kind = ERR_PERMANENT;
-
     if (status == 409 || status == 429 || status == 408 || status >= 500)
         kind = ERR_TRANSIENT;
     else if (status == 401 || status == 403 || (status >= 300 && status < 400))
@@ -152,34 +130,33 @@ static int fail(const struct http_client_answer *answer, struct err *err)
     return err_set(err, kind, "cannot hand over to the core: it answered %ld", status);
 }
 
-static int post(struct core_http *core, const char *url, const char *key, const void *payload,
-                size_t len, struct http_client_answer *answer, struct err *err)
+static int core_http_post(struct core_http *core, const char *url, const char *key,
+                          const void *payload, size_t len, struct http_client_answer *answer,
+                          struct err *err)
 {
     struct http_client_request request = {
         .url = url,
         .body = payload,
         .body_len = len,
-        .answer_max = TICKET_ANSWER_MAX,
+        .answer_max = CORE_HTTP_TICKET_ANSWER_MAX,
     };
-
-    if (call(core, &request, key, key, answer, err) != 0)
+    if (core_http_call(core, &request, key, key, answer, err) != 0)
         return -1;
     if (answer->status == 200 || answer->status == 201)
         return 0;
-    fail(answer, err);
+    core_http_fail(answer, err);
     http_client_answer_release(answer);
     return -1;
 }
 
 /* The core's own reference; without one, later follow-ups could not be told where to go. */
-static int read_ref(const struct http_client_answer *answer, char ref[static CORE_REF_MAX],
-                    struct err *err)
+static int core_http_read_ref(const struct http_client_answer *answer,
+                              char ref[static CORE_REF_MAX], struct err *err)
 {
     json_t *root = json_loadb(answer->body.data, answer->body.len, JSON_REJECT_DUPLICATES, NULL);
     const json_t *value = json_object_get(root, "ref");
     size_t len = json_string_length(value);
     bool fits = len > 0 && len < CORE_REF_MAX;
-
     if (fits)
         memcpy(ref, json_string_value(value), len + 1);
     json_decref(root);
@@ -191,13 +168,11 @@ static int core_http_ticket(void *state, const char *idempotency_key, const void
 {
     struct core_http *core = state;
     struct http_client_answer answer;
-    struct buf url = BUF_INIT(URL_MAX);
-    int result;
-
+    struct buf url = BUF_INIT(CORE_HTTP_URL_MAX);
     buf_addf(&url, "%s/tickets", core->settings->url);
-    result = post(core, url.data, idempotency_key, payload, len, &answer, err);
+    int result = core_http_post(core, url.data, idempotency_key, payload, len, &answer, err);
     if (result == 0) {
-        result = read_ref(&answer, ref, err);
+        result = core_http_read_ref(&answer, ref, err);
         http_client_answer_release(&answer);
     }
     buf_release(&url);
@@ -209,13 +184,11 @@ static int core_http_update(void *state, const char *ref, const char *idempotenc
 {
     struct core_http *core = state;
     struct http_client_answer answer;
-    struct buf url = BUF_INIT(URL_MAX);
-    int result;
-
+    struct buf url = BUF_INIT(CORE_HTTP_URL_MAX);
     buf_addf(&url, "%s/tickets/", core->settings->url);
-    add_encoded(&url, ref);
+    urlencoded_add(&url, ref);
     buf_add_text(&url, "/updates");
-    result = post(core, url.data, idempotency_key, payload, len, &answer, err);
+    int result = core_http_post(core, url.data, idempotency_key, payload, len, &answer, err);
     if (result == 0)
         http_client_answer_release(&answer);
     buf_release(&url);
@@ -227,19 +200,17 @@ static int core_http_updates(void *state, const char *cursor, struct core_update
 {
     struct core_http *core = state;
     struct http_client_answer answer;
-    struct buf url = BUF_INIT(URL_MAX), id = BUF_INIT(HEADER_MAX);
-    struct http_client_request request = {.answer_max = UPDATES_ANSWER_MAX};
-    int result;
-
+    struct buf url = BUF_INIT(CORE_HTTP_URL_MAX), id = BUF_INIT(CORE_HTTP_HEADER_MAX);
+    struct http_client_request request = {.answer_max = CORE_HTTP_UPDATES_ANSWER_MAX};
     buf_addf(&url, "%s/updates?after=", core->settings->url);
-    add_encoded(&url, cursor);
+    urlencoded_add(&url, cursor);
     buf_addf(&id, "updates:%s", cursor);
     request.url = url.data;
-    result = call(core, &request, id.data, NULL, &answer, err);
+    int result = core_http_call(core, &request, id.data, NULL, &answer, err);
     if (result == 0) {
         result = answer.status == 200
                      ? core_updates_parse(answer.body.data, answer.body.len, updates, n, next, err)
-                     : fail(&answer, err);
+                     : core_http_fail(&answer, err);
         http_client_answer_release(&answer);
     }
     buf_release(&url);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See email.h: the adapter's entry in the table, its waiting between looks, and its answers. */
+/* The adapter's entry in the table, its waiting between looks, and its answers. */
 #include "adapters/email.h"
 
 #include <auth-client.h>
@@ -16,17 +16,15 @@
 #include "normalize/mem.h"
 
 enum {
-    IDLE_FAILURES_MAX = 2, /* in a row; then the mailbox is looked at every interval */
-    SLEEP_SLICE_MS = 200,  /* how soon a stop is noticed */
+    EMAIL_IDLE_FAILURES_MAX = 2, /* in a row; then the mailbox is looked at every interval */
+    EMAIL_SLEEP_SLICE_MS = 200,  /* how soon a stop is noticed */
 };
 
 static int email_open(struct channel *ch, struct err *err)
 {
-    struct email_state *state;
-
     if (email_settings_check(ch->settings, err) != 0)
         return -1;
-    state = mem_calloc(1, sizeof(*state));
+    struct email_state *state = mem_calloc(1, sizeof *state);
     email_state_init(state, ch);
     ch->state = state;
     return 0;
@@ -41,18 +39,17 @@ static void email_close(struct channel *ch)
     ch->state = NULL;
 }
 
-static bool may_idle(const struct email_state *state)
+static bool email_may_idle(const struct email_state *state)
 {
     return state->settings->idle && state->imap.can_idle && state->imap.session != NULL &&
-           state->idle_failures < IDLE_FAILURES_MAX;
+           state->idle_failures < EMAIL_IDLE_FAILURES_MAX;
 }
 
 /* Waits until the server announces something or until_ms. A session that fails here is no failure
  * of the channel: the next look opens another. */
-static void wait_announced(struct email_state *state, int64_t until_ms)
+static void email_wait_announced(struct email_state *state, int64_t until_ms)
 {
     struct err why = ERR_INIT;
-
     if (email_imap_idle(&state->imap, until_ms, &why) == 0) {
         state->idle_failures = 0;
         return;
@@ -61,27 +58,26 @@ static void wait_announced(struct email_state *state, int64_t until_ms)
     email_imap_close(&state->imap);
 }
 
-static void wait_until(const struct channel *ch, int64_t until_ms)
+static void email_wait_until(const struct channel *ch, int64_t until_ms)
 {
     while (!channel_stopping(ch) && channel_now_ms(ch) < until_ms)
-        poll(NULL, 0, SLEEP_SLICE_MS);
+        poll(NULL, 0, EMAIL_SLEEP_SLICE_MS);
 }
 
 /* Waits for the time or the announcement of the next look, or until_ms. */
 static void email_wait(struct email_state *state, int64_t until_ms)
 {
     int64_t now_ms = channel_now_ms(state->ch);
-
-    if (may_idle(state)) {
-        wait_announced(state, until_ms);
+    if (email_may_idle(state)) {
+        email_wait_announced(state, until_ms);
         return;
     }
     if (state->look_ms <= now_ms)
         state->look_ms = now_ms + state->settings->interval_s * 1000;
-    wait_until(state->ch, state->look_ms < until_ms ? state->look_ms : until_ms);
+    email_wait_until(state->ch, state->look_ms < until_ms ? state->look_ms : until_ms);
 }
 
-static bool is_over(const struct email_state *state, int64_t until_ms)
+static bool email_is_over(const struct email_state *state, int64_t until_ms)
 {
     return channel_stopping(state->ch) || channel_now_ms(state->ch) >= until_ms;
 }
@@ -92,14 +88,13 @@ static int email_poll(struct channel *ch, int64_t deadline_ms, struct err *err)
     int64_t until_ms = deadline_ms - EMAIL_IDLE_MARGIN_MS;
     int64_t quarter_ms = (deadline_ms - channel_now_ms(ch)) / 4;
     size_t taken = 0;
-
     state->imap.deadline_ms = deadline_ms;
     state->begin_until_ms =
         deadline_ms - (quarter_ms < EMAIL_TAKE_MARGIN_MS ? quarter_ms : EMAIL_TAKE_MARGIN_MS);
     state->losses = 0;
     err_clear(&state->mark_error);
     if (channel_now_ms(ch) < state->look_ms)
-        wait_until(ch, state->look_ms < until_ms ? state->look_ms : until_ms);
+        email_wait_until(ch, state->look_ms < until_ms ? state->look_ms : until_ms);
     do {
         if (channel_now_ms(ch) < state->look_ms)
             break;
@@ -109,15 +104,15 @@ static int email_poll(struct channel *ch, int64_t deadline_ms, struct err *err)
         if (state->mark_error.kind != ERR_NONE)
             return err_set(err, state->mark_error.kind, "%s", state->mark_error.text);
         /* Back to the gateway, which notes that mail came; it calls again at once. */
-        if (taken > 0 || is_over(state, until_ms))
+        if (taken > 0 || email_is_over(state, until_ms))
             break;
         email_wait(state, until_ms);
-    } while (!is_over(state, until_ms));
+    } while (!email_is_over(state, until_ms));
     return 0;
 }
 
 /* libesmtp wants this once, before its first use of a login. */
-static pthread_once_t auth_once = PTHREAD_ONCE_INIT;
+static pthread_once_t email_auth_once = PTHREAD_ONCE_INIT;
 
 static int email_reply(struct channel *ch, const struct notice *notice, struct err *err)
 {
@@ -125,19 +120,17 @@ static int email_reply(struct channel *ch, const struct notice *notice, struct e
     struct buf mail = BUF_INIT(EMAIL_LETTER_MAX);
     char token[REPLY_TOKEN_LEN + 1];
     const char *envelope_from = settings->envelope_from;
-    int result;
-
-    pthread_once(&auth_once, auth_client_init);
+    pthread_once(&email_auth_once, auth_client_init);
     channel_reply_token(ch, notice->report_id, token);
     /* RFC 3834, 3.3: nothing must be able to answer an automatic answer. */
     if (envelope_from == NULL && notice->kind != NOTICE_ACK)
         envelope_from = settings->address;
-    result = email_compose(&(struct email_letter){.notice = notice,
-                                                  .address = settings->address,
-                                                  .name = settings->address_name,
-                                                  .token = token,
-                                                  .wall_ms = channel_wall_ms(ch)},
-                           &mail, err);
+    int result = email_compose(&(struct email_letter){.notice = notice,
+                                                      .address = settings->address,
+                                                      .name = settings->address_name,
+                                                      .token = token,
+                                                      .wall_ms = channel_wall_ms(ch)},
+                               &mail, err);
     if (result == 0)
         result = email_smtp_send(settings, envelope_from, notice->to, mail.data, err);
     buf_wipe(&mail);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See email_compose.h. */
 #include "adapters/email_compose.h"
 
 #include <ctype.h>
@@ -11,20 +10,20 @@
 #include "adapters/email_settings.h"
 
 enum {
-    HEADER_WORD_BYTES = 42, /* of text in one encoded word: 12 + 56 characters, folded at 78 */
-    HEADER_PLAIN_MAX = 60,  /* longer ASCII is encoded too: that folds it */
-    BODY_LINE_MAX = 76,     /* RFC 2045, 6.7 */
-    MESSAGE_ID_MAX = 250,
-    KEY_PLAIN_MAX = 80,
+    COMPOSE_WORD_BYTES = 42, /* of text in one encoded word: 12 + 56 characters, folded at 78 */
+    COMPOSE_PLAIN_MAX = 60,  /* longer ASCII is encoded too: that folds it */
+    COMPOSE_LINE_MAX = 76,   /* RFC 2045, 6.7 */
+    COMPOSE_MESSAGE_ID_MAX = 250,
+    COMPOSE_KEY_MAX = 80,
 };
 
 /* Whether a value may stand in a header line at all. */
-static bool is_one_line(const char *value)
+static bool compose_is_one_line(const char *value)
 {
     return value == NULL || strpbrk(value, "\r\n") == NULL;
 }
 
-static bool is_printable_ascii(const char *value)
+static bool compose_is_printable(const char *value)
 {
     for (; *value != '\0'; value++) {
         if (*value < 0x20 || *value > 0x7e)
@@ -34,10 +33,9 @@ static bool is_printable_ascii(const char *value)
 }
 
 /* Length of the UTF-8 character at text, of broken bytes 1: a word never splits a character. */
-static size_t character_len(const char *text)
+static size_t compose_character_len(const char *text)
 {
     size_t len = 1;
-
     if (((unsigned char)text[0] & 0xc0) == 0xc0) {
         while (len < 4 && ((unsigned char)text[len] & 0xc0) == 0x80)
             len++;
@@ -45,24 +43,22 @@ static size_t character_len(const char *text)
     return len;
 }
 
-static void add_encoded_word(const char *text, size_t len, struct buf *out)
+static void compose_add_encoded_word(const char *text, size_t len, struct buf *out)
 {
-    char base64[sodium_base64_ENCODED_LEN(HEADER_WORD_BYTES + 4, sodium_base64_VARIANT_ORIGINAL)];
-
+    char base64[sodium_base64_ENCODED_LEN(COMPOSE_WORD_BYTES + 4, sodium_base64_VARIANT_ORIGINAL)];
     sodium_bin2base64(base64, sizeof base64, (const unsigned char *)text, len,
                       sodium_base64_VARIANT_ORIGINAL);
     buf_addf(out, "=?UTF-8?B?%s?=", base64);
 }
 
 /* RFC 2047 encoded words, one a line. */
-static void add_encoded(const char *text, struct buf *out)
+static void compose_add_encoded(const char *text, struct buf *out)
 {
     while (*text != '\0') {
         size_t len = 0;
-
-        while (text[len] != '\0' && len + character_len(text + len) <= HEADER_WORD_BYTES)
-            len += character_len(text + len);
-        add_encoded_word(text, len, out);
+        while (text[len] != '\0' && len + compose_character_len(text + len) <= COMPOSE_WORD_BYTES)
+            len += compose_character_len(text + len);
+        compose_add_encoded_word(text, len, out);
         text += len;
         if (*text != '\0')
             buf_add_text(out, "\r\n ");
@@ -70,32 +66,31 @@ static void add_encoded(const char *text, struct buf *out)
 }
 
 /* Text that reads as it stands: "=?" would be taken for an encoded word. */
-static bool is_plain(const char *text)
+static bool compose_is_plain(const char *text)
 {
-    return is_printable_ascii(text) && strlen(text) <= HEADER_PLAIN_MAX &&
+    return compose_is_printable(text) && strlen(text) <= COMPOSE_PLAIN_MAX &&
            strstr(text, "=?") == NULL;
 }
 
-static void add_subject(const char *subject, struct buf *out)
+static void compose_add_subject(const char *subject, struct buf *out)
 {
     if (subject == NULL)
         return;
     buf_add_text(out, "Subject: ");
-    if (is_plain(subject))
+    if (compose_is_plain(subject))
         buf_add_text(out, subject);
     else
-        add_encoded(subject, out);
+        compose_add_encoded(subject, out);
     buf_add_text(out, "\r\n");
 }
 
-static void add_from(const struct email_letter *letter, struct buf *out)
+static void compose_add_from(const struct email_letter *letter, struct buf *out)
 {
     const char *name = letter->name;
-
     buf_add_text(out, "From: ");
     if (name == NULL || name[0] == '\0') {
         buf_add_text(out, letter->address);
-    } else if (is_plain(name)) {
+    } else if (compose_is_plain(name)) {
         buf_add_char(out, '"');
         for (; *name != '\0'; name++) {
             if (*name == '"' || *name == '\\')
@@ -104,33 +99,31 @@ static void add_from(const struct email_letter *letter, struct buf *out)
         }
         buf_addf(out, "\"\r\n <%s>", letter->address);
     } else {
-        add_encoded(name, out);
+        compose_add_encoded(name, out);
         buf_addf(out, "\r\n <%s>", letter->address);
     }
     buf_add_text(out, "\r\n");
 }
 
-static void add_date(int64_t wall_ms, struct buf *out)
+static void compose_add_date(int64_t wall_ms, struct buf *out)
 {
     static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t seconds = (time_t)(wall_ms / 1000);
     struct tm tm;
-
     gmtime_r(&seconds, &tm);
     buf_addf(out, "Date: %s, %d %s %d %02d:%02d:%02d +0000\r\n", days[tm.tm_wday], tm.tm_mday,
              months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 /* The key where it can stand in a Message-ID, else its hash: the same on every try either way. */
-static void add_key(const char *key, struct buf *out)
+static void compose_add_key(const char *key, struct buf *out)
 {
     unsigned char hash[16];
     char hex[2 * sizeof hash + 1];
     size_t len = strlen(key);
-
-    if (len > 0 && len <= KEY_PLAIN_MAX &&
+    if (len > 0 && len <= COMPOSE_KEY_MAX &&
         strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == len) {
         buf_add_text(out, key);
         return;
@@ -142,7 +135,7 @@ static void add_key(const char *key, struct buf *out)
 
 /* Finds a message id as RFC 5322 has it, with or without its brackets, that our own header may
  * repeat: *len is 0 when there is none. */
-static const char *bare_message_id(const char *id, size_t *len)
+static const char *compose_message_id(const char *id, size_t *len)
 {
     *len = id == NULL ? 0 : strlen(id);
     if (*len > 2 && id[0] == '<' && id[*len - 1] == '>') {
@@ -153,19 +146,18 @@ static const char *bare_message_id(const char *id, size_t *len)
         if (id[i] <= 0x20 || id[i] > 0x7e || id[i] == '<' || id[i] == '>')
             *len = 0;
     }
-    if (*len > MESSAGE_ID_MAX || (*len > 0 && memchr(id, '@', *len) == NULL))
+    if (*len > COMPOSE_MESSAGE_ID_MAX || (*len > 0 && memchr(id, '@', *len) == NULL))
         *len = 0;
     return id;
 }
 
-static void add_threading(const struct email_letter *letter, struct buf *out)
+static void compose_add_threading(const struct email_letter *letter, struct buf *out)
 {
     const char *at = strchr(letter->address, '@');
     size_t len;
-    const char *id = bare_message_id(letter->notice->in_reply_to, &len);
-
+    const char *id = compose_message_id(letter->notice->in_reply_to, &len);
     buf_addf(out, "Message-ID: <%s.", letter->token);
-    add_key(letter->notice->key, out);
+    compose_add_key(letter->notice->key, out);
     buf_addf(out, "%s>\r\n", at);
     if (len > 0)
         buf_addf(out, "In-Reply-To: <%.*s>\r\nReferences: <%.*s>\r\n", (int)len, id, (int)len, id);
@@ -174,16 +166,14 @@ static void add_threading(const struct email_letter *letter, struct buf *out)
 }
 
 /* Quoted-printable, RFC 2045 6.7; a dot or "From " never starts a line. */
-static void add_body(const char *text, struct buf *out)
+static void compose_add_body(const char *text, struct buf *out)
 {
     size_t column = 0;
-
     for (const char *c = text; *c != '\0'; c++) {
         bool line_ends = c[1] == '\n' || c[1] == '\0' || (c[1] == '\r' && c[2] == '\n');
         bool encode = (unsigned char)*c > 126 || (*c < 0x20 && *c != '\t') || *c == '=' ||
                       ((*c == ' ' || *c == '\t') && line_ends) ||
                       (column == 0 && (*c == '.' || strncmp(c, "From ", 5) == 0));
-
         if (*c == '\r' && c[1] == '\n')
             continue;
         if (*c == '\n') {
@@ -192,7 +182,7 @@ static void add_body(const char *text, struct buf *out)
             continue;
         }
         /* Room for the soft break's "=", unless the line ends here anyway. */
-        if (column + (encode ? 3 : 1) > BODY_LINE_MAX - 1) {
+        if (column + (encode ? 3 : 1) > COMPOSE_LINE_MAX - 1) {
             buf_add_text(out, "=\r\n");
             column = 0;
         }
@@ -206,13 +196,12 @@ static void add_body(const char *text, struct buf *out)
         buf_add_text(out, "\r\n");
 }
 
-static int check_values(const struct email_letter *letter, struct err *err)
+static int compose_check_values(const struct email_letter *letter, struct err *err)
 {
     const struct notice *notice = letter->notice;
-
     if (notice->to == NULL || !email_address_is_sane(notice->to))
         return err_set(err, ERR_PERMANENT, "cannot send a mail: the address cannot be used");
-    if (!is_one_line(notice->subject) || !is_one_line(letter->name))
+    if (!compose_is_one_line(notice->subject) || !compose_is_one_line(letter->name))
         return err_set(err, ERR_PERMANENT, "cannot send a mail: a header value has a line break");
     return 0;
 }
@@ -221,14 +210,13 @@ int email_compose(const struct email_letter *letter, struct buf *out, struct err
 {
     const struct notice *notice = letter->notice;
     bool answer = notice->kind == NOTICE_ACK;
-
-    if (check_values(letter, err) != 0)
+    if (compose_check_values(letter, err) != 0)
         return -1;
-    add_from(letter, out);
+    compose_add_from(letter, out);
     buf_addf(out, "To: %s\r\n", notice->to);
-    add_subject(notice->subject, out);
-    add_date(letter->wall_ms, out);
-    add_threading(letter, out);
+    compose_add_subject(notice->subject, out);
+    compose_add_date(letter->wall_ms, out);
+    compose_add_threading(letter, out);
     buf_addf(out, "Auto-Submitted: %s\r\n", answer ? "auto-replied" : "auto-generated");
     buf_add_text(out, "X-Auto-Response-Suppress: All\r\n");
     if (notice->language != NULL && strspn(notice->language, "abcdefghijklmnopqrstuvwxyz") == 2 &&
@@ -237,7 +225,7 @@ int email_compose(const struct email_letter *letter, struct buf *out, struct err
     buf_add_text(out, "MIME-Version: 1.0\r\n"
                       "Content-Type: text/plain; charset=utf-8\r\n"
                       "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
-    add_body(notice->text, out);
+    compose_add_body(notice->text, out);
     if (out->overflow)
         return err_set(err, ERR_PERMANENT, "cannot send a mail: it is too large");
     return 0;

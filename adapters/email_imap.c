@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See email_imap.h. Sources: libetpan 1.9.4 mailimap.h; RFC 3501, 4959 (SASL-IR), 5530 (codes). */
+/* Sources: libetpan 1.9.4 mailimap.h; RFC 3501, 4959 (SASL-IR), 5530 (codes). */
 #include "adapters/email_imap.h"
 
 #include <sodium.h>
@@ -15,20 +15,19 @@ enum {
     IMAP_SMALL_BYTES = 1024 * 1024,       /* answers without messages */
     IMAP_SEARCH_BYTES = 64 * 1024 * 1024, /* 11 bytes for each of 5 million messages */
     IMAP_CREDENTIAL_BYTES = 16 * 1024,
-    EARLIEST_YEAR = 2000, /* an older INTERNALDATE is a broken clock */
+    IMAP_EARLIEST_YEAR = 2000, /* an older INTERNALDATE is a broken clock */
 };
 
-static bool is_ok(int code)
+static bool imap_is_ok(int code)
 {
     return code == MAILIMAP_NO_ERROR || code == MAILIMAP_NO_ERROR_AUTHENTICATED ||
            code == MAILIMAP_NO_ERROR_NON_AUTHENTICATED;
 }
 
-static enum email_trouble trouble_of(const struct email_imap *imap, int code)
+static enum email_trouble imap_trouble_of(const struct email_imap *imap, int code)
 {
     const mailstream *stream = imap->session->imap_stream;
     enum email_stream_end end = stream != NULL ? email_stream_end(stream) : EMAIL_STREAM_LOST;
-
     switch (code) {
     case MAILIMAP_ERROR_PARSE:
     case MAILIMAP_ERROR_PROTOCOL:
@@ -48,11 +47,10 @@ static enum email_trouble trouble_of(const struct email_imap *imap, int code)
 }
 
 /* The response code of a refusal ("NONEXISTENT"), or "": words of RFC 5530, never free text. */
-static const char *refusal(const struct email_imap *imap)
+static const char *imap_refusal(const struct email_imap *imap)
 {
     const struct mailimap_response_info *info = imap->session->imap_response_info;
     const char *atom = info != NULL ? info->rsp_atom : NULL;
-
     if (atom == NULL || strlen(atom) > 40 ||
         strspn(atom, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != strlen(atom))
         return "";
@@ -60,17 +58,16 @@ static const char *refusal(const struct email_imap *imap)
 }
 
 /* What became of a command: 0, or -1 with trouble and err set. */
-static int settle(struct email_imap *imap, int code, const char *what, struct err *err)
+static int imap_settle(struct email_imap *imap, int code, const char *what, struct err *err)
 {
     const mailstream *stream = imap->session->imap_stream;
-
     imap->trouble = EMAIL_FINE;
-    if (is_ok(code))
+    if (imap_is_ok(code))
         return 0;
-    imap->trouble = trouble_of(imap, code);
+    imap->trouble = imap_trouble_of(imap, code);
     if (imap->trouble == EMAIL_REFUSED)
         return err_set(err, ERR_TRANSIENT, "cannot %s: the mail server refuses %s", what,
-                       refusal(imap));
+                       imap_refusal(imap));
     if (imap->trouble == EMAIL_GARBLED)
         return err_set(err, ERR_TRANSIENT, "cannot %s: the mail server's answer is not understood",
                        what);
@@ -78,73 +75,67 @@ static int settle(struct email_imap *imap, int code, const char *what, struct er
                    stream != NULL ? email_stream_failure(stream) : "closed");
 }
 
-static void limit(struct email_imap *imap, size_t bytes)
+static void imap_limit(struct email_imap *imap, size_t bytes)
 {
     email_stream_limit(imap->session->imap_stream, imap->deadline_ms, bytes);
 }
 
-static int ask_capabilities(struct email_imap *imap, struct err *err)
+static int imap_ask_capabilities(struct email_imap *imap, struct err *err)
 {
     struct mailimap_capability_data *capabilities = NULL;
     int code = mailimap_capability(imap->session, &capabilities);
-
     if (capabilities != NULL)
         mailimap_capability_data_free(capabilities);
-    return settle(imap, code, "ask what the server can do", err);
+    return imap_settle(imap, code, "ask what the server can do", err);
 }
 
-static int connect_session(struct email_imap *imap, struct err *err)
+static int imap_connect(struct email_imap *imap, struct err *err)
 {
     const struct email_settings *settings = imap->settings;
     enum email_tls tls = email_settings_imap_tls(settings);
-    mailstream *stream;
-
     imap->peer = (struct email_peer){.host = settings->imap_host,
                                      .port = email_settings_imap_port(settings),
                                      .loopback_only = tls == EMAIL_PLAIN,
                                      .ca_file = settings->ca_file};
-    stream = email_stream_open(&imap->peer, tls == EMAIL_TLS, imap->ch, imap->deadline_ms, err);
+    mailstream *stream =
+        email_stream_open(&imap->peer, tls == EMAIL_TLS, imap->ch, imap->deadline_ms, err);
     if (stream == NULL)
         return -1;
     email_stream_limit(stream, imap->deadline_ms, IMAP_SMALL_BYTES);
-    if (settle(imap, mailimap_connect(imap->session, stream), "read the server's greeting", err) !=
-        0)
+    if (imap_settle(imap, mailimap_connect(imap->session, stream), "read the server's greeting",
+                    err) != 0)
         return -1;
     if (tls != EMAIL_STARTTLS)
         return 0;
     /* PREAUTH before TLS would leave the whole session unprotected (RFC 3501, 6.2.1). */
     if (imap->session->imap_state != MAILIMAP_STATE_NON_AUTHENTICATED)
         return err_set(err, ERR_TRANSIENT, "cannot start TLS: the server skipped the login");
-    if (ask_capabilities(imap, err) != 0)
+    if (imap_ask_capabilities(imap, err) != 0)
         return -1;
     if (!mailimap_has_extension(imap->session, "STARTTLS"))
         return err_set(err, ERR_CONFIG, "cannot start TLS: '%s' does not offer it",
                        settings->imap_host);
-    if (settle(imap, mailimap_starttls(imap->session), "start TLS", err) != 0)
+    if (imap_settle(imap, mailimap_starttls(imap->session), "start TLS", err) != 0)
         return -1;
     return email_stream_start_tls(imap->session->imap_stream, err);
 }
 
 /* AUTHENTICATE PLAIN with its answer in one line: for passwords LOGIN cannot carry. */
-static int login_plain(struct email_imap *imap, const char *user, const char *password)
+static int imap_login_plain(struct email_imap *imap, const char *user, const char *password)
 {
     struct buf plain = BUF_INIT(IMAP_CREDENTIAL_BYTES);
     struct buf command = BUF_INIT(4 * IMAP_CREDENTIAL_BYTES);
-    size_t size;
-    char *base64;
-    int code;
-
     buf_add_char(&plain, '\0');
     buf_add_text(&plain, user);
     buf_add_char(&plain, '\0');
     buf_add_text(&plain, password);
-    size = sodium_base64_encoded_len(plain.len, sodium_base64_VARIANT_ORIGINAL);
-    base64 = mem_calloc(size, 1);
+    size_t size = sodium_base64_encoded_len(plain.len, sodium_base64_VARIANT_ORIGINAL);
+    char *base64 = mem_calloc(size, 1);
     sodium_bin2base64(base64, size, (const unsigned char *)plain.data, plain.len,
                       sodium_base64_VARIANT_ORIGINAL);
     buf_addf(&command, "AUTHENTICATE PLAIN %s", base64);
-    code = mailimap_custom_command(imap->session, command.data);
-    if (is_ok(code))
+    int code = mailimap_custom_command(imap->session, command.data);
+    if (imap_is_ok(code))
         imap->session->imap_state = MAILIMAP_STATE_AUTHENTICATED;
     explicit_bzero(base64, size);
     free(base64);
@@ -153,7 +144,7 @@ static int login_plain(struct email_imap *imap, const char *user, const char *pa
     return code;
 }
 
-static bool is_ascii(const char *text)
+static bool imap_is_ascii(const char *text)
 {
     while (*text > 0)
         text++;
@@ -161,10 +152,9 @@ static bool is_ascii(const char *text)
 }
 
 /* Refusals that mend themselves; every other one at login needs a person. */
-static bool is_passing(const char *refused)
+static bool imap_is_passing(const char *refused)
 {
     static const char *const words[] = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", NULL};
-
     for (const char *const *word = words; *word != NULL; word++) {
         if (strcmp(*word, refused) == 0)
             return true;
@@ -172,35 +162,34 @@ static bool is_passing(const char *refused)
     return false;
 }
 
-static int login(struct email_imap *imap, const char *token, struct err *err)
+static int imap_login(struct email_imap *imap, const char *token, struct err *err)
 {
     const char *user = email_settings_user(imap->settings);
     const char *password = imap->settings->password.data;
     int code;
-
     if (imap->session->imap_state == MAILIMAP_STATE_AUTHENTICATED)
         return 0;
     if (token != NULL)
         code = mailimap_oauth2_authenticate(imap->session, user, token);
     else if (mailimap_has_authentication(imap->session, "PLAIN") &&
              mailimap_has_extension(imap->session, "SASL-IR") &&
-             (!is_ascii(password) || !is_ascii(user) ||
+             (!imap_is_ascii(password) || !imap_is_ascii(user) ||
               mailimap_has_extension(imap->session, "LOGINDISABLED")))
-        code = login_plain(imap, user, password);
+        code = imap_login_plain(imap, user, password);
     else
         code = mailimap_login(imap->session, user, password);
-    if (settle(imap, code, "log in", err) == 0)
+    if (imap_settle(imap, code, "log in", err) == 0)
         return 0;
-    if (imap->trouble == EMAIL_REFUSED && !is_passing(refusal(imap)))
+    if (imap->trouble == EMAIL_REFUSED && !imap_is_passing(imap_refusal(imap)))
         err->kind = ERR_CONFIG;
     return -1;
 }
 
-static int select_mailbox(struct email_imap *imap, struct err *err)
+static int imap_select_mailbox(struct email_imap *imap, struct err *err)
 {
-    if (settle(imap, mailimap_select(imap->session, imap->settings->mailbox), "open the mailbox",
-               err) != 0) {
-        if (strcmp(refusal(imap), "NONEXISTENT") == 0)
+    if (imap_settle(imap, mailimap_select(imap->session, imap->settings->mailbox),
+                    "open the mailbox", err) != 0) {
+        if (strcmp(imap_refusal(imap), "NONEXISTENT") == 0)
             err->kind = ERR_CONFIG;
         return -1;
     }
@@ -216,9 +205,9 @@ int email_imap_open(struct email_imap *imap, const char *token, struct err *err)
     if (imap->session == NULL)
         abort();
     /* Asked again after each step: what an unprotected or strange server claimed does not count. */
-    if (connect_session(imap, err) != 0 || ask_capabilities(imap, err) != 0 ||
-        login(imap, token, err) != 0 || ask_capabilities(imap, err) != 0 ||
-        select_mailbox(imap, err) != 0) {
+    if (imap_connect(imap, err) != 0 || imap_ask_capabilities(imap, err) != 0 ||
+        imap_login(imap, token, err) != 0 || imap_ask_capabilities(imap, err) != 0 ||
+        imap_select_mailbox(imap, err) != 0) {
         email_imap_close(imap);
         return -1;
     }
@@ -231,12 +220,10 @@ int email_imap_open(struct email_imap *imap, const char *token, struct err *err)
 void email_imap_close(struct email_imap *imap)
 {
     mailimap *session = imap->session;
-
     if (session == NULL)
         return;
     if (session->imap_stream != NULL) {
         int64_t soon_ms = channel_now_ms(imap->ch) + IMAP_LOGOUT_MS;
-
         /* mailimap_free() says LOGOUT; on a stream that is out of step it would wait for nothing.
          */
         email_stream_limit(session->imap_stream,
@@ -248,59 +235,53 @@ void email_imap_close(struct email_imap *imap)
     imap->session = NULL;
 }
 
-static int compare_uids(const void *a, const void *b)
+static int imap_compare_uids(const void *a, const void *b)
 {
     uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-
     return left < right ? -1 : left > right;
 }
 
 /* "n:*" always names the newest message, also when its UID is below n (RFC 3501, 6.4.8). */
-static size_t take_uids(clist *found, uint32_t after, uint32_t **uids)
+static size_t imap_take_uids(clist *found, uint32_t after, uint32_t **uids)
 {
     size_t n = 0;
-
-    *uids = mem_calloc((size_t)clist_count(found), sizeof(**uids));
+    *uids = mem_calloc((size_t)clist_count(found), sizeof **uids);
     for (clistiter *it = clist_begin(found); it != NULL; it = clist_next(it)) {
         uint32_t uid = *(const uint32_t *)clist_content(it);
-
         if (uid > after)
             (*uids)[n++] = uid;
     }
-    qsort(*uids, n, sizeof(**uids), compare_uids);
+    qsort(*uids, n, sizeof **uids, imap_compare_uids);
     return n;
 }
 
 int email_imap_search(struct email_imap *imap, uint32_t after, uint32_t **uids, size_t *n,
                       struct err *err)
 {
-    struct mailimap_search_key *key;
     clist *found = NULL;
-    int code;
-
     *uids = NULL;
     *n = 0;
     if (after == UINT32_MAX)
         return 0;
-    key = mailimap_search_key_new_uid(mailimap_set_new_interval(after + 1, 0));
+    struct mailimap_search_key *key =
+        mailimap_search_key_new_uid(mailimap_set_new_interval(after + 1, 0));
     if (key == NULL)
         abort();
-    limit(imap, IMAP_SEARCH_BYTES);
-    code = mailimap_uid_search(imap->session, NULL, key, &found);
+    imap_limit(imap, IMAP_SEARCH_BYTES);
+    int code = mailimap_uid_search(imap->session, NULL, key, &found);
     mailimap_search_key_free(key);
-    if (settle(imap, code, "look for new mail", err) != 0)
+    if (imap_settle(imap, code, "look for new mail", err) != 0)
         return -1;
-    *n = take_uids(found, after, uids);
+    *n = imap_take_uids(found, after, uids);
     mailimap_search_result_free(found);
     return 0;
 }
 
 /* The set of ascending UIDs, as ranges. */
-static struct mailimap_set *uid_set(const uint32_t *uids, size_t n)
+static struct mailimap_set *imap_uid_set(const uint32_t *uids, size_t n)
 {
     struct mailimap_set *set = mailimap_set_new_empty();
     size_t first = 0;
-
     for (size_t i = 1; set != NULL && i <= n; i++) {
         if (i < n && uids[i] == uids[i - 1] + 1)
             continue;
@@ -313,19 +294,17 @@ static struct mailimap_set *uid_set(const uint32_t *uids, size_t n)
     return set;
 }
 
-static struct mailimap_set *item_set(const struct email_item *items, size_t n)
+static struct mailimap_set *imap_item_set(const struct email_item *items, size_t n)
 {
-    uint32_t *uids = mem_calloc(n, sizeof(*uids));
-    struct mailimap_set *set;
-
+    uint32_t *uids = mem_calloc(n, sizeof *uids);
     for (size_t i = 0; i < n; i++)
         uids[i] = items[i].uid;
-    set = uid_set(uids, n);
+    struct mailimap_set *set = imap_uid_set(uids, n);
     free(uids);
     return set;
 }
 
-static int64_t internal_ms(const struct mailimap_date_time *when)
+static int64_t imap_internal_ms(const struct mailimap_date_time *when)
 {
     struct tm tm = {.tm_year = when->dt_year - 1900,
                     .tm_mon = when->dt_month - 1,
@@ -334,17 +313,16 @@ static int64_t internal_ms(const struct mailimap_date_time *when)
                     .tm_min = when->dt_min,
                     .tm_sec = when->dt_sec};
     int64_t zone_s = (when->dt_zone / 100 * 60 + when->dt_zone % 100) * (int64_t)60;
-
-    return when->dt_year < EARLIEST_YEAR ? 0 : ((int64_t)timegm(&tm) - zone_s) * 1000;
+    return when->dt_year < IMAP_EARLIEST_YEAR ? 0 : ((int64_t)timegm(&tm) - zone_s) * 1000;
 }
 
-static int compare_item(const void *uid, const void *item)
+static int imap_compare_item(const void *uid, const void *item)
 {
-    return compare_uids(uid, &((const struct email_item *)item)->uid);
+    return imap_compare_uids(uid, &((const struct email_item *)item)->uid);
 }
 
 /* One static attribute of an answer into what is known of its message so far. */
-static void take_attribute(const struct mailimap_msg_att_static *att, struct email_item *item)
+static void imap_take_attribute(const struct mailimap_msg_att_static *att, struct email_item *item)
 {
     switch (att->att_type) {
     case MAILIMAP_MSG_ATT_UID:
@@ -356,7 +334,7 @@ static void take_attribute(const struct mailimap_msg_att_static *att, struct ema
         break;
     case MAILIMAP_MSG_ATT_INTERNALDATE:
         if (att->att_data.att_internal_date != NULL)
-            item->internal_ms = internal_ms(att->att_data.att_internal_date);
+            item->internal_ms = imap_internal_ms(att->att_data.att_internal_date);
         break;
     case MAILIMAP_MSG_ATT_BODY_SECTION:
         if (att->att_data.att_body_section != NULL &&
@@ -371,18 +349,16 @@ static void take_attribute(const struct mailimap_msg_att_static *att, struct ema
 }
 
 /* Answers come in any order, and with some that nobody asked for: each finds its item by UID. */
-static void take_answer(const struct mailimap_msg_att *answer, struct email_item *items, size_t n)
+static void imap_take_answer(const struct mailimap_msg_att *answer, struct email_item *items,
+                             size_t n)
 {
     struct email_item got = {.uid = 0};
-    struct email_item *item;
-
     for (clistiter *it = clist_begin(answer->att_list); it != NULL; it = clist_next(it)) {
         const struct mailimap_msg_att_item *att = clist_content(it);
-
         if (att->att_type == MAILIMAP_MSG_ATT_ITEM_STATIC)
-            take_attribute(att->att_data.att_static, &got);
+            imap_take_attribute(att->att_data.att_static, &got);
     }
-    item = bsearch(&got.uid, items, n, sizeof(*items), compare_item);
+    struct email_item *item = bsearch(&got.uid, items, n, sizeof *items, imap_compare_item);
     if (item != NULL && got.sized) {
         item->size = got.size;
         item->sized = true;
@@ -396,129 +372,119 @@ static void take_answer(const struct mailimap_msg_att *answer, struct email_item
     free(got.raw);
 }
 
-static void want(struct mailimap_fetch_type *type, struct mailimap_fetch_att *att)
+static void imap_want(struct mailimap_fetch_type *type, struct mailimap_fetch_att *att)
 {
     if (att == NULL || mailimap_fetch_type_new_fetch_att_list_add(type, att) != MAILIMAP_NO_ERROR)
         abort();
 }
 
 /* Takes type. */
-static int fetch(struct email_imap *imap, struct mailimap_fetch_type *type,
-                 struct email_item *items, size_t n, const char *what, struct err *err)
+static int imap_fetch(struct email_imap *imap, struct mailimap_fetch_type *type,
+                      struct email_item *items, size_t n, const char *what, struct err *err)
 {
-    struct mailimap_set *set = item_set(items, n);
+    struct mailimap_set *set = imap_item_set(items, n);
     clist *answers = NULL;
     int code = mailimap_uid_fetch(imap->session, set, type, &answers);
-
     mailimap_set_free(set);
     mailimap_fetch_type_free(type);
-    if (settle(imap, code, what, err) != 0)
+    if (imap_settle(imap, code, what, err) != 0)
         return -1;
     for (clistiter *it = clist_begin(answers); it != NULL; it = clist_next(it))
-        take_answer(clist_content(it), items, n);
+        imap_take_answer(clist_content(it), items, n);
     mailimap_fetch_list_free(answers);
     return 0;
 }
 
-static struct mailimap_fetch_type *new_fetch_type(void)
+static struct mailimap_fetch_type *imap_new_fetch_type(void)
 {
     struct mailimap_fetch_type *type = mailimap_fetch_type_new_fetch_att_list_empty();
-
     if (type == NULL)
         abort();
-    want(type, mailimap_fetch_att_new_uid());
+    imap_want(type, mailimap_fetch_att_new_uid());
     return type;
 }
 
 int email_imap_sizes(struct email_imap *imap, struct email_item *items, size_t n, struct err *err)
 {
-    struct mailimap_fetch_type *type = new_fetch_type();
-
-    want(type, mailimap_fetch_att_new_rfc822_size());
-    want(type, mailimap_fetch_att_new_internaldate());
-    limit(imap, IMAP_SMALL_BYTES);
-    return fetch(imap, type, items, n, "ask the size of messages", err);
+    struct mailimap_fetch_type *type = imap_new_fetch_type();
+    imap_want(type, mailimap_fetch_att_new_rfc822_size());
+    imap_want(type, mailimap_fetch_att_new_internaldate());
+    imap_limit(imap, IMAP_SMALL_BYTES);
+    return imap_fetch(imap, type, items, n, "ask the size of messages", err);
 }
 
 int email_imap_bodies(struct email_imap *imap, struct email_item *items, size_t n, bool partial,
                       struct err *err)
 {
-    struct mailimap_fetch_type *type = new_fetch_type();
+    struct mailimap_fetch_type *type = imap_new_fetch_type();
     struct mailimap_section *section = mailimap_section_new(NULL);
     size_t bytes = 0;
-
     if (section == NULL)
         abort();
-    want(type,
-         partial ? mailimap_fetch_att_new_body_peek_section_partial(section, 0, EMAIL_PARTIAL_BYTES)
-                 : mailimap_fetch_att_new_body_peek_section(section));
+    imap_want(type, partial ? mailimap_fetch_att_new_body_peek_section_partial(section, 0,
+                                                                               EMAIL_PARTIAL_BYTES)
+                            : mailimap_fetch_att_new_body_peek_section(section));
     for (size_t i = 0; i < n; i++)
         bytes += partial ? (size_t)EMAIL_PARTIAL_BYTES : items[i].size;
     /* Some servers only guess the size: twice that is still a bound. */
-    limit(imap, 2 * bytes + IMAP_SMALL_BYTES);
-    return fetch(imap, type, items, n, "fetch messages", err);
+    imap_limit(imap, 2 * bytes + IMAP_SMALL_BYTES);
+    return imap_fetch(imap, type, items, n, "fetch messages", err);
 }
 
-static int store(struct email_imap *imap, struct mailimap_set *set, struct mailimap_flag *flag,
-                 struct err *err)
+static int imap_store(struct email_imap *imap, struct mailimap_set *set, struct mailimap_flag *flag,
+                      struct err *err)
 {
     struct mailimap_flag_list *flags = mailimap_flag_list_new_empty();
-    struct mailimap_store_att_flags *change;
-    int code;
-
     if (flags == NULL || flag == NULL || mailimap_flag_list_add(flags, flag) != MAILIMAP_NO_ERROR)
         abort();
-    change = mailimap_store_att_flags_new_add_flags_silent(flags);
+    struct mailimap_store_att_flags *change = mailimap_store_att_flags_new_add_flags_silent(flags);
     if (change == NULL)
         abort();
-    code = mailimap_uid_store(imap->session, set, change);
+    int code = mailimap_uid_store(imap->session, set, change);
     mailimap_store_att_flags_free(change);
-    return settle(imap, code, "flag messages", err);
+    return imap_settle(imap, code, "flag messages", err);
 }
 
 /* Without UIDPLUS the messages stay, flagged: EXPUNGE would remove what others flagged too. */
-static int discard(struct email_imap *imap, struct mailimap_set *set, struct err *err)
+static int imap_discard(struct email_imap *imap, struct mailimap_set *set, struct err *err)
 {
-    if (store(imap, set, mailimap_flag_new_deleted(), err) != 0)
+    if (imap_store(imap, set, mailimap_flag_new_deleted(), err) != 0)
         return -1;
     if (!imap->can_uidplus)
         return 0;
-    return settle(imap, mailimap_uid_expunge(imap->session, set), "delete messages", err);
+    return imap_settle(imap, mailimap_uid_expunge(imap->session, set), "delete messages", err);
 }
 
-static int copy_or_move(struct email_imap *imap, struct mailimap_set *set, const char *folder)
+static int imap_copy_or_move(struct email_imap *imap, struct mailimap_set *set, const char *folder)
 {
     return imap->can_move ? mailimap_uid_move(imap->session, set, folder)
                           : mailimap_uid_copy(imap->session, set, folder);
 }
 
-static int move(struct email_imap *imap, struct mailimap_set *set, struct err *err)
+static int imap_move(struct email_imap *imap, struct mailimap_set *set, struct err *err)
 {
     const char *folder = imap->settings->move_to;
-    int code = copy_or_move(imap, set, folder);
-
-    if (!is_ok(code) && trouble_of(imap, code) == EMAIL_REFUSED &&
-        is_ok(mailimap_create(imap->session, folder)))
-        code = copy_or_move(imap, set, folder);
-    if (settle(imap, code, "move messages", err) != 0)
+    int code = imap_copy_or_move(imap, set, folder);
+    if (!imap_is_ok(code) && imap_trouble_of(imap, code) == EMAIL_REFUSED &&
+        imap_is_ok(mailimap_create(imap->session, folder)))
+        code = imap_copy_or_move(imap, set, folder);
+    if (imap_settle(imap, code, "move messages", err) != 0)
         return -1;
-    return imap->can_move ? 0 : discard(imap, set, err);
+    return imap->can_move ? 0 : imap_discard(imap, set, err);
 }
 
 int email_imap_mark(struct email_imap *imap, enum email_after after, const uint32_t *uids, size_t n,
                     struct err *err)
 {
-    struct mailimap_set *set;
     int result = 0;
-
     if (n == 0 || after == EMAIL_KEEP)
         return 0;
-    set = uid_set(uids, n);
-    limit(imap, IMAP_SMALL_BYTES);
+    struct mailimap_set *set = imap_uid_set(uids, n);
+    imap_limit(imap, IMAP_SMALL_BYTES);
     if (after == EMAIL_SEEN)
-        result = store(imap, set, mailimap_flag_new_seen(), err);
+        result = imap_store(imap, set, mailimap_flag_new_seen(), err);
     else
-        result = after == EMAIL_MOVE ? move(imap, set, err) : discard(imap, set, err);
+        result = after == EMAIL_MOVE ? imap_move(imap, set, err) : imap_discard(imap, set, err);
     mailimap_set_free(set);
     return result;
 }
@@ -526,15 +492,14 @@ int email_imap_mark(struct email_imap *imap, enum email_after after, const uint3
 int email_imap_idle(struct email_imap *imap, int64_t until_ms, struct err *err)
 {
     int64_t slice_ms = channel_now_ms(imap->ch) + EMAIL_IDLE_SLICE_MS;
-
     if (slice_ms < until_ms)
         until_ms = slice_ms;
-    limit(imap, IMAP_SMALL_BYTES);
-    if (settle(imap, mailimap_idle(imap->session), "wait for new mail", err) != 0)
+    imap_limit(imap, IMAP_SMALL_BYTES);
+    if (imap_settle(imap, mailimap_idle(imap->session), "wait for new mail", err) != 0)
         return -1;
     /* A failure shows when DONE is sent. */
     email_stream_wait(imap->session->imap_stream, until_ms);
-    return settle(imap, mailimap_idle_done(imap->session), "wait for new mail", err);
+    return imap_settle(imap, mailimap_idle_done(imap->session), "wait for new mail", err);
 }
 
 void email_items_release(struct email_item *items, size_t n)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See email_take.h. */
 #include "adapters/email_take.h"
 
 #include <errno.h>
@@ -14,17 +13,17 @@
 enum {
     /* Suspicion of one message, and what is tried at which degree. An answer that is not
      * understood weighs more than a lost connection, which may have other causes. */
-    SUSPECT_GARBLED = 2,
-    SUSPECT_LOST = 1,
-    SUSPECT_PARTIAL = 4, /* from here on only its beginning is asked for */
-    SUSPECT_GIVE_UP = 6,
-    LOSSES_PER_POLL = 1, /* tries again at once; after that the gateway's back-off decides */
-    CURSOR_MAX = 64,
-    UNFETCHED_MAX = 1024,
+    TAKE_SUSPECT_GARBLED = 2,
+    TAKE_SUSPECT_LOST = 1,
+    TAKE_SUSPECT_PARTIAL = 4, /* from here on only its beginning is asked for */
+    TAKE_SUSPECT_GIVE_UP = 6,
+    TAKE_LOSSES_PER_POLL = 1, /* tries again at once; after that the gateway's back-off decides */
+    TAKE_CURSOR_MAX = 64,
+    TAKE_UNFETCHED_MAX = 1024,
 };
 
 /* Messages on their way together. */
-struct email_window {
+struct take_window {
     struct email_item *items; /* owned, uid ascending */
     size_t n;
     uint32_t uidvalidity;
@@ -32,16 +31,15 @@ struct email_window {
     const char *reason; /* not whole: the word its one message is quarantined by */
 };
 
-/* --- the session and the cursor --- */
+/* --- The session and the cursor --- */
 
 /* One name for each mailbox: two may have the same UIDVALIDITY. */
-static void name_cursor(struct email_state *state)
+static void take_name_cursor(struct email_state *state)
 {
     const struct email_settings *settings = state->settings;
     struct buf key = BUF_INIT(4096);
     unsigned char hash[16];
     char hex[2 * sizeof hash + 1];
-
     buf_addf(&key, "%s\n%s\n%s", settings->imap_host, email_settings_user(settings),
              settings->mailbox);
     crypto_generichash(hash, sizeof hash, (const unsigned char *)key.data, key.len, NULL, 0);
@@ -55,11 +53,11 @@ void email_state_init(struct email_state *state, struct channel *ch)
     *state = (struct email_state){.ch = ch, .settings = ch->settings};
     state->imap.ch = ch;
     state->imap.settings = ch->settings;
-    name_cursor(state);
+    take_name_cursor(state);
 }
 
 /* Forgets what the last search found; the next begins behind fetched_uid. */
-static void forget_list(struct email_state *state)
+static void take_forget_list(struct email_state *state)
 {
     free(state->items);
     state->items = NULL;
@@ -67,30 +65,29 @@ static void forget_list(struct email_state *state)
 }
 
 /* What is in flight will not be acknowledged: it is to be fetched again. */
-static void rewind_list(struct email_state *state)
+static void take_rewind_list(struct email_state *state)
 {
-    forget_list(state);
+    take_forget_list(state);
     state->fetched_uid = state->taken_uid;
 }
 
-static void close_session(struct email_state *state)
+static void take_close_session(struct email_state *state)
 {
     email_imap_close(&state->imap);
-    forget_list(state);
+    take_forget_list(state);
 }
 
 void email_state_release(struct email_state *state)
 {
-    close_session(state);
+    take_close_session(state);
     email_token_release(&state->token);
 }
 
 /* A decimal number up to the character that must follow it. */
-static bool parse_number(const char **text, char follower, uint32_t *number)
+static bool take_parse_number(const char **text, char follower, uint32_t *number)
 {
     char *end;
     unsigned long long value;
-
     errno = 0;
     value = strtoull(*text, &end, 10);
     if (end == *text || errno != 0 || value > UINT32_MAX || *end != follower)
@@ -101,23 +98,22 @@ static bool parse_number(const char **text, char follower, uint32_t *number)
 }
 
 /* "UIDVALIDITY:UID"; anything else is as good as none. */
-static bool parse_cursor(const char *text, uint32_t uidvalidity, uint32_t *uid)
+static bool take_parse_cursor(const char *text, uint32_t uidvalidity, uint32_t *uid)
 {
     uint32_t of, last;
-
-    if (!parse_number(&text, ':', &of) || !parse_number(&text, '\0', &last) || of != uidvalidity)
+    if (!take_parse_number(&text, ':', &of) || !take_parse_number(&text, '\0', &last) ||
+        of != uidvalidity)
         return false;
     *uid = last;
     return true;
 }
 
-static int read_cursor(struct email_state *state, struct err *err)
+static int take_read_cursor(struct email_state *state, struct err *err)
 {
-    struct buf text = BUF_INIT(CURSOR_MAX);
+    struct buf text = BUF_INIT(TAKE_CURSOR_MAX);
     uint32_t uid = 0;
     int found = channel_cursor_get(state->ch, state->cursor_name, &text, err);
-
-    if (found == 1 && !parse_cursor(text.data, state->imap.uidvalidity, &uid))
+    if (found == 1 && !take_parse_cursor(text.data, state->imap.uidvalidity, &uid))
         uid = 0;
     buf_release(&text);
     if (found < 0)
@@ -126,14 +122,13 @@ static int read_cursor(struct email_state *state, struct err *err)
     state->taken_uid = uid;
     state->careful_uid = 0;
     state->suspect_uid = 0;
-    rewind_list(state);
+    take_rewind_list(state);
     return 0;
 }
 
-static int open_session(struct email_state *state, struct err *err)
+static int take_open_session(struct email_state *state, struct err *err)
 {
     const char *token = NULL;
-
     if (!email_settings_oauth(state->settings))
         return email_imap_open(&state->imap, NULL, err);
     token = email_token_get(&state->token, state->ch, state->settings, err);
@@ -152,54 +147,52 @@ static int open_session(struct email_state *state, struct err *err)
 
 int email_ready(struct email_state *state, struct err *err)
 {
-    if (state->imap.session == NULL && open_session(state, err) != 0)
+    if (state->imap.session == NULL && take_open_session(state, err) != 0)
         return -1;
     if (state->uidvalidity == state->imap.uidvalidity)
         return 0;
-    return read_cursor(state, err);
+    return take_read_cursor(state, err);
 }
 
-/* --- what waits --- */
+/* --- What waits --- */
 
-static int64_t waiting(const struct email_state *state)
+static int64_t take_waiting(const struct email_state *state)
 {
     return (int64_t)(state->n - state->next + state->beyond);
 }
 
-static int look(struct email_state *state, struct err *err)
+static int take_look(struct email_state *state, struct err *err)
 {
     uint32_t *uids;
     size_t n;
-
-    forget_list(state);
+    take_forget_list(state);
     if (email_imap_search(&state->imap, state->fetched_uid, &uids, &n, err) != 0)
         return -1;
     state->n = n < EMAIL_LIST_MAX ? n : EMAIL_LIST_MAX;
     state->beyond = n - state->n;
-    state->items = mem_calloc(state->n, sizeof(*state->items));
+    state->items = mem_calloc(state->n, sizeof *state->items);
     for (size_t i = 0; i < state->n; i++)
         state->items[i].uid = uids[i];
     free(uids);
-    channel_lag(state->ch, waiting(state));
+    channel_lag(state->ch, take_waiting(state));
     return 0;
 }
 
-static bool is_careful(const struct email_state *state)
+static bool take_is_careful(const struct email_state *state)
 {
     return state->items[state->next].uid <= state->careful_uid;
 }
 
-static int suspicion_of(const struct email_state *state, uint32_t uid)
+static int take_suspicion_of(const struct email_state *state, uint32_t uid)
 {
     return uid == state->suspect_uid ? state->suspicion : 0;
 }
 
 /* Remembers that n messages from first on could not be fetched: many are then asked one by one, one
  * becomes suspect. */
-static void note_failure(struct email_state *state, const struct email_item *first, size_t n)
+static void take_note_failure(struct email_state *state, const struct email_item *first, size_t n)
 {
     enum email_trouble trouble = state->imap.trouble;
-
     if (trouble == EMAIL_CUT && channel_stopping(state->ch))
         return;
     if (n > 1) {
@@ -210,17 +203,16 @@ static void note_failure(struct email_state *state, const struct email_item *fir
         state->suspicion = 0;
     state->suspect_uid = first->uid;
     state->suspicion +=
-        trouble == EMAIL_LOST || trouble == EMAIL_CUT ? SUSPECT_LOST : SUSPECT_GARBLED;
+        trouble == EMAIL_LOST || trouble == EMAIL_CUT ? TAKE_SUSPECT_LOST : TAKE_SUSPECT_GARBLED;
 }
 
-static int ask_sizes(struct email_state *state, struct err *err)
+static int take_ask_sizes(struct email_state *state, struct err *err)
 {
     size_t left = state->n - state->next;
-    size_t n = is_careful(state) ? 1 : left < EMAIL_SIZES_MAX ? left : EMAIL_SIZES_MAX;
-
-    if (suspicion_of(state, state->items[state->next].uid) < SUSPECT_GIVE_UP &&
+    size_t n = take_is_careful(state) ? 1 : left < EMAIL_SIZES_MAX ? left : EMAIL_SIZES_MAX;
+    if (take_suspicion_of(state, state->items[state->next].uid) < TAKE_SUSPECT_GIVE_UP &&
         email_imap_sizes(&state->imap, state->items + state->next, n, err) != 0) {
-        note_failure(state, state->items + state->next, n);
+        take_note_failure(state, state->items + state->next, n);
         return -1;
     }
     state->sized = state->next + n;
@@ -229,12 +221,11 @@ static int ask_sizes(struct email_state *state, struct err *err)
 
 /* How many messages from next on make the next window: up to batch and EMAIL_WINDOW_BYTES, at
  * least one; a message too large to be taken whole goes alone. */
-static size_t measure(const struct email_state *state)
+static size_t take_measure(const struct email_state *state)
 {
     const struct email_item *items = state->items + state->next;
-    size_t most = is_careful(state) ? 1 : (size_t)state->settings->batch;
+    size_t most = take_is_careful(state) ? 1 : (size_t)state->settings->batch;
     size_t bytes = 0, n = 0;
-
     if (items[0].size > state->settings->max_size)
         return 1;
     while (n < most && state->next + n < state->sized) {
@@ -246,30 +237,28 @@ static size_t measure(const struct email_state *state)
     return n;
 }
 
-/* --- fetching a window --- */
+/* --- Fetching a window --- */
 
-static void window_release(struct email_window *window)
+static void take_window_release(struct take_window *window)
 {
     email_items_release(window->items, window->n);
     free(window->items);
-    *window = (struct email_window){.items = NULL};
+    *window = (struct take_window){.items = NULL};
 }
 
 /* Stands in quarantine for a message nobody could deliver: where to find it. */
-static void describe(const struct email_state *state, struct email_item *item)
+static void take_describe(const struct email_state *state, struct email_item *item)
 {
-    struct buf text = BUF_INIT(UNFETCHED_MAX);
-
+    struct buf text = BUF_INIT(TAKE_UNFETCHED_MAX);
     buf_addf(&text, "X-Kanal-Unfetched: mailbox=%s uidvalidity=%" PRIu32 " uid=%" PRIu32 "\r\n\r\n",
              state->settings->mailbox, state->uidvalidity, item->uid);
     item->raw = buf_detach(&text, &item->raw_len);
 }
 
 /* A server that calls it small and sends it large is cut like any other large message. */
-static void cut_to_size(const struct email_state *state, struct email_window *window)
+static void take_cut_to_size(const struct email_state *state, struct take_window *window)
 {
     struct email_item *item = window->items;
-
     if (window->n != 1 || item->raw_len <= (size_t)state->settings->max_size)
         return;
     item->raw_len = EMAIL_PARTIAL_BYTES;
@@ -277,11 +266,11 @@ static void cut_to_size(const struct email_state *state, struct email_window *wi
 }
 
 /* Messages that did not come must be gone from the mailbox, else it is a failure. */
-static int check_missing(struct email_state *state, struct email_window *window, struct err *err)
+static int take_check_missing(struct email_state *state, struct take_window *window,
+                              struct err *err)
 {
     for (size_t i = 0; i < window->n; i++) {
         struct email_item again = {.uid = window->items[i].uid};
-
         if (window->items[i].raw != NULL || !window->items[i].sized)
             continue;
         if (email_imap_sizes(&state->imap, &again, 1, err) != 0)
@@ -294,46 +283,42 @@ static int check_missing(struct email_state *state, struct email_window *window,
     return 0;
 }
 
-static int fetch_bodies(struct email_state *state, struct email_window *window, struct err *err)
+static int take_fetch_bodies(struct email_state *state, struct take_window *window, struct err *err)
 {
-    int suspicion = suspicion_of(state, window->items[0].uid);
-    bool partial;
-
-    if (suspicion >= SUSPECT_GIVE_UP) {
-        describe(state, window->items);
+    int suspicion = take_suspicion_of(state, window->items[0].uid);
+    if (suspicion >= TAKE_SUSPECT_GIVE_UP) {
+        take_describe(state, window->items);
         window->reason = "unfetchable";
         state->give_ups++;
         return 0;
     }
     if (window->items[0].size > state->settings->max_size)
         window->reason = "too_large";
-    else if (suspicion >= SUSPECT_PARTIAL)
+    else if (suspicion >= TAKE_SUSPECT_PARTIAL)
         window->reason = "unfetchable";
-    partial = window->reason != NULL;
+    bool partial = window->reason != NULL;
     if (email_imap_bodies(&state->imap, window->items, window->n, partial, err) != 0)
         return -1;
-    cut_to_size(state, window);
-    if (check_missing(state, window, err) != 0)
+    take_cut_to_size(state, window);
+    if (take_check_missing(state, window, err) != 0)
         return -1;
     state->give_ups = 0;
     return 0;
 }
 
-static int fetch_window(struct email_state *state, struct email_window *window, struct err *err)
+static int take_fetch_window(struct email_state *state, struct take_window *window, struct err *err)
 {
-    size_t n;
-
-    if (state->next >= state->sized && ask_sizes(state, err) != 0)
+    if (state->next >= state->sized && take_ask_sizes(state, err) != 0)
         return -1;
-    n = measure(state);
-    *window = (struct email_window){.items = mem_calloc(n, sizeof(*window->items)),
-                                    .n = n,
-                                    .uidvalidity = state->uidvalidity,
-                                    .last_uid = state->items[state->next + n - 1].uid};
-    memcpy(window->items, state->items + state->next, n * sizeof(*window->items));
-    if (fetch_bodies(state, window, err) != 0) {
-        note_failure(state, window->items, n);
-        window_release(window);
+    size_t n = take_measure(state);
+    *window = (struct take_window){.items = mem_calloc(n, sizeof *window->items),
+                                   .n = n,
+                                   .uidvalidity = state->uidvalidity,
+                                   .last_uid = state->items[state->next + n - 1].uid};
+    memcpy(window->items, state->items + state->next, n * sizeof *window->items);
+    if (take_fetch_bodies(state, window, err) != 0) {
+        take_note_failure(state, window->items, n);
+        take_window_release(window);
         return -1;
     }
     state->next += n;
@@ -341,7 +326,7 @@ static int fetch_window(struct email_state *state, struct email_window *window, 
     return 0;
 }
 
-static bool time_is_up(const struct email_state *state)
+static bool take_time_is_up(const struct email_state *state)
 {
     return channel_stopping(state->ch) || channel_now_ms(state->ch) >= state->begin_until_ms;
 }
@@ -349,71 +334,65 @@ static bool time_is_up(const struct email_state *state)
 /* Whether a failed fetch is tried again at once, more carefully: suspicion bounds how often. Any
  * other failure is tried once more, and then waits for the gateway's back-off; so does each of many
  * messages in a row that cannot be fetched, lest a broken server empties into quarantine. */
-static bool may_retry(struct email_state *state, bool fetching)
+static bool take_may_retry(struct email_state *state, bool fetching)
 {
     enum email_trouble trouble = state->imap.trouble;
-
     if (trouble == EMAIL_CUT)
         return false;
     if (fetching && (trouble == EMAIL_GARBLED || trouble == EMAIL_REFUSED) &&
         state->give_ups < EMAIL_GIVE_UPS_MAX)
         return true;
-    return state->losses++ < LOSSES_PER_POLL;
+    return state->losses++ < TAKE_LOSSES_PER_POLL;
 }
 
 /* The next window: 1 got it, 0 nothing waits or time is up, -1. */
-static int next_window(struct email_state *state, struct email_window *window, struct err *err)
+static int take_next_window(struct email_state *state, struct take_window *window, struct err *err)
 {
-    while (!time_is_up(state)) {
-        bool fetching;
-
+    while (!take_time_is_up(state)) {
         if (email_ready(state, err) != 0)
             return -1;
-        fetching = state->next < state->n || look(state, err) == 0;
+        bool fetching = state->next < state->n || take_look(state, err) == 0;
         if (fetching && state->n == 0)
             return 0;
-        if (fetching && fetch_window(state, window, err) == 0)
+        if (fetching && take_fetch_window(state, window, err) == 0)
             return 1;
-        if (!may_retry(state, fetching))
+        if (!take_may_retry(state, fetching))
             break;
         err_clear(err);
         if (state->imap.trouble == EMAIL_REFUSED)
             state->sized = state->next;
         else
-            close_session(state);
+            take_close_session(state);
     }
     if (err->kind == ERR_NONE)
         return 0;
-    close_session(state);
+    take_close_session(state);
     if (!channel_stopping(state->ch))
         return -1;
     err_clear(err);
     return 0;
 }
 
-/* --- handing it in, and acknowledging it --- */
+/* --- Handing it in, and acknowledging it --- */
 
-static int64_t received_ms(const struct email_state *state, const struct email_item *item)
+static int64_t take_received_ms(const struct email_state *state, const struct email_item *item)
 {
     int64_t now_ms = channel_wall_ms(state->ch);
-
     return item->internal_ms > 0 && item->internal_ms < now_ms ? item->internal_ms : now_ms;
 }
 
 /* Takes the bytes of every message; a message that is gone has none. */
-static int submit(struct email_state *state, struct email_window *window, struct err *err)
+static int take_submit(struct email_state *state, struct take_window *window, struct err *err)
 {
     const struct channel *ch = state->ch;
     int result = 0;
-
     for (size_t i = 0; i < window->n && result == 0; i++) {
         struct email_item *item = &window->items[i];
         struct inbound in;
-
         if (item->raw == NULL)
             continue;
-        inbound_init(&in, ch->id, ch->adapter->name, ch->adapter->kind, received_ms(state, item),
-                     item->raw, item->raw_len);
+        inbound_init(&in, ch->id, ch->adapter->name, ch->adapter->kind,
+                     take_received_ms(state, item), item->raw, item->raw_len);
         item->raw = NULL;
         inbound_fact_add(&in, "own_address", state->settings->address);
         inbound_fact_add(&in, "own_domain", email_settings_domain(state->settings));
@@ -425,13 +404,12 @@ static int submit(struct email_state *state, struct email_window *window, struct
 
 /* A refusal to flag must not keep complaints from coming in: it is remembered and reported, and
  * the cursor goes on. */
-static int mark(struct email_state *state, const struct email_window *window, struct err *err)
+static int take_mark(struct email_state *state, const struct take_window *window, struct err *err)
 {
     enum email_after after = email_settings_after(state->settings);
-    uint32_t *uids = mem_calloc(window->n, sizeof(*uids));
+    uint32_t *uids = mem_calloc(window->n, sizeof *uids);
     struct err why = ERR_INIT;
     int result = 0;
-
     /* Only what is here whole may vanish there. */
     if (after == EMAIL_DELETE && window->reason != NULL)
         after = EMAIL_SEEN;
@@ -447,39 +425,37 @@ static int mark(struct email_state *state, const struct email_window *window, st
     return result;
 }
 
-static int acknowledge(struct email_state *state, const struct email_window *window,
-                       struct err *err)
+static int take_acknowledge(struct email_state *state, const struct take_window *window,
+                            struct err *err)
 {
-    char cursor[CURSOR_MAX];
-
+    char cursor[TAKE_CURSOR_MAX];
     if (email_ready(state, err) != 0)
         return -1;
     /* The mailbox became another one meanwhile: these UIDs name nothing now. */
     if (window->uidvalidity != state->uidvalidity)
         return 0;
-    if (mark(state, window, err) != 0) {
-        close_session(state);
+    if (take_mark(state, window, err) != 0) {
+        take_close_session(state);
         return -1;
     }
     snprintf(cursor, sizeof cursor, "%" PRIu32 ":%" PRIu32, window->uidvalidity, window->last_uid);
     if (channel_cursor_set(state->ch, state->cursor_name, cursor, err) != 0)
         return -1;
     state->taken_uid = window->last_uid;
-    channel_lag(state->ch, waiting(state));
+    channel_lag(state->ch, take_waiting(state));
     return 0;
 }
 
 int email_take(struct email_state *state, size_t *taken, struct err *err)
 {
-    struct email_window flying = {.items = NULL}, next = {.items = NULL};
+    struct take_window flying = {.items = NULL}, next = {.items = NULL};
     struct err fetch_err = ERR_INIT;
     bool unflushed = false;
     int result = 0, got;
-
     *taken = 0;
     do {
         /* The server sends while the workers normalize what is in flight. */
-        got = next_window(state, &next, &fetch_err);
+        got = take_next_window(state, &next, &fetch_err);
         if (unflushed) {
             unflushed = false;
             result = intake_flush(state->ch->intake, err);
@@ -487,27 +463,26 @@ int email_take(struct email_state *state, size_t *taken, struct err *err)
         /* The workers go on with this while the mailbox is told about the last. */
         if (result == 0 && got == 1) {
             unflushed = true;
-            result = submit(state, &next, err);
+            result = take_submit(state, &next, err);
         }
         if (result == 0 && flying.last_uid != 0) {
-            result = acknowledge(state, &flying, err);
+            result = take_acknowledge(state, &flying, err);
             *taken += result == 0 ? flying.n : 0;
         }
-        window_release(&flying);
+        take_window_release(&flying);
         flying = next;
-        next = (struct email_window){.items = NULL};
+        next = (struct take_window){.items = NULL};
     } while (result == 0 && flying.last_uid != 0);
     if (unflushed) {
         struct err ignored = ERR_INIT;
-
         intake_flush(state->ch->intake, &ignored);
     }
-    window_release(&flying);
+    take_window_release(&flying);
     if (result == 0 && got < 0) {
         result = err_set(err, fetch_err.kind, "%s", fetch_err.text);
         err->retry_after_s = fetch_err.retry_after_s;
     }
     if (result != 0)
-        rewind_list(state);
+        take_rewind_list(state);
     return result;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See http_client.h. Source: libcurl 7.88, curl_easy_setopt(3). */
+/* Source: libcurl 7.88, curl_easy_setopt(3). */
 #include "adapters/http_client.h"
 
 #include <curl/curl.h>
@@ -17,8 +17,7 @@ struct http_client {
 
 struct http_client *http_client_create(void)
 {
-    struct http_client *client = mem_calloc(1, sizeof(*client));
-
+    struct http_client *client = mem_calloc(1, sizeof *client);
     client->curl = curl_easy_init();
     if (client->curl == NULL)
         abort();
@@ -39,11 +38,10 @@ void http_client_cancel(struct http_client *client)
 }
 
 /* libcurl asks at least once a second, whatever it waits for. */
-static int is_cancelled(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
-                        curl_off_t up)
+static int http_client_is_cancelled(void *context, curl_off_t down_total, curl_off_t down,
+                                    curl_off_t up_total, curl_off_t up)
 {
     struct http_client *client = context;
-
     (void)down_total;
     (void)down;
     (void)up_total;
@@ -52,19 +50,17 @@ static int is_cancelled(void *context, curl_off_t down_total, curl_off_t down, c
 }
 
 /* Both callbacks refuse (by a short count) what would pass the buffer's limit. */
-static size_t take_body(char *data, size_t size, size_t count, void *context)
+static size_t http_client_take_body(char *data, size_t size, size_t count, void *context)
 {
     struct buf *body = context;
-
     buf_add(body, data, size * count);
     return body->overflow ? 0 : size * count;
 }
 
-static size_t take_header(char *data, size_t size, size_t count, void *context)
+static size_t http_client_take_header(char *data, size_t size, size_t count, void *context)
 {
     struct buf *headers = context;
     size_t len = size * count;
-
     /* A status line starts an answer: what a 100 Continue brought before it is not ours. */
     if (len >= 5 && strncasecmp(data, "HTTP/", 5) == 0)
         buf_clear(headers);
@@ -72,21 +68,19 @@ static size_t take_header(char *data, size_t size, size_t count, void *context)
     return headers->overflow ? 0 : len;
 }
 
-static bool header_is_sane(const char *line)
+static bool http_client_header_is_sane(const char *line)
 {
     return strchr(line, ':') != NULL && strpbrk(line, "\r\n") == NULL;
 }
 
 /* The list libcurl sends; *bad is set when a line could smuggle another one in. */
-static struct curl_slist *header_list(const char *const *headers, bool *bad)
+static struct curl_slist *http_client_header_list(const char *const *headers, bool *bad)
 {
     /* Without this, libcurl waits a second for "100 Continue" before it sends a large body. */
     struct curl_slist *list = curl_slist_append(NULL, "Expect:");
-
     for (size_t i = 0; headers != NULL && headers[i] != NULL; i++) {
         struct curl_slist *longer = NULL;
-
-        if (header_is_sane(headers[i]))
+        if (http_client_header_is_sane(headers[i]))
             longer = curl_slist_append(list, headers[i]);
         if (longer == NULL)
             *bad = true;
@@ -96,13 +90,13 @@ static struct curl_slist *header_list(const char *const *headers, bool *bad)
     return list;
 }
 
-static void set_safety(struct http_client *client, const struct http_client_request *request)
+static void http_client_set_safety(struct http_client *client,
+                                   const struct http_client_request *request)
 {
     CURL *curl = client->curl;
-
     curl_easy_reset(curl); /* keeps the connection */
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, is_cancelled);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, http_client_is_cancelled);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, client);
     /* A resolver that hangs is left behind, not waited for. */
     curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
@@ -123,8 +117,8 @@ static void set_safety(struct http_client *client, const struct http_client_requ
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
 }
 
-static void set_request(CURL *curl, const struct http_client_request *request,
-                        struct curl_slist *headers, struct http_client_answer *answer)
+static void http_client_set_request(CURL *curl, const struct http_client_request *request,
+                                    struct curl_slist *headers, struct http_client_answer *answer)
 {
     curl_easy_setopt(curl, CURLOPT_URL, request->url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -135,13 +129,13 @@ static void set_request(CURL *curl, const struct http_client_request *request,
     }
     if (request->method != NULL)
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, http_client_take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer->body);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, http_client_take_header);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, &answer->headers);
 }
 
-static int fail(CURLcode code, const struct http_client_answer *answer, struct err *err)
+static int http_client_fail(CURLcode code, const struct http_client_answer *answer, struct err *err)
 {
     switch (code) {
     case CURLE_URL_MALFORMAT:
@@ -165,10 +159,9 @@ int http_client_call(struct http_client *client, const struct http_client_reques
     CURL *curl = client->curl;
     curl_off_t retry_after = 0;
     bool bad_header = false;
-    struct curl_slist *headers = header_list(request->headers, &bad_header);
+    struct curl_slist *headers = http_client_header_list(request->headers, &bad_header);
     CURLcode code;
     int result = -1;
-
     answer->status = 0;
     answer->retry_after_s = 0;
     buf_init(&answer->headers, HTTP_CLIENT_HEADER_BYTES_MAX);
@@ -183,11 +176,11 @@ int http_client_call(struct http_client *client, const struct http_client_reques
         err_set(err, ERR_CONFIG, "cannot use the url: neither http nor https");
         goto out;
     }
-    set_safety(client, request);
-    set_request(curl, request, headers, answer);
+    http_client_set_safety(client, request);
+    http_client_set_request(curl, request, headers, answer);
     code = atomic_load(&client->cancelled) ? CURLE_ABORTED_BY_CALLBACK : curl_easy_perform(curl);
     if (code != CURLE_OK) {
-        fail(code, answer, err);
+        http_client_fail(code, answer, err);
         goto out;
     }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
@@ -213,14 +206,11 @@ int http_client_header(const struct http_client_answer *answer, const char *name
 {
     size_t name_len = strlen(name);
     const char *line = answer->headers.data;
-
     while (*line != '\0') {
         size_t len = strcspn(line, "\r\n");
-
         if (len > name_len && line[name_len] == ':' && strncasecmp(line, name, name_len) == 0) {
             const char *value = line + name_len + 1;
             size_t skip = strspn(value, " \t");
-
             buf_add(out, value + skip, len - name_len - 1 - skip);
             return 1;
         }
