@@ -6,7 +6,7 @@ import urllib.parse
 import uuid
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
@@ -63,7 +63,7 @@ def officer(product, driver, reports):
 def until(driver, check):
     """Polls; an element of the page before is no answer."""
     return WebDriverWait(driver, WAIT_S,
-                         ignored_exceptions=[StaleElementReferenceException]).until(check)
+                         ignored_exceptions=[WebDriverException]).until(check)
 
 
 def sign_in(driver, password, name="petugas"):
