@@ -6,8 +6,8 @@
  * on the wall; a worker that breaks one is killed and replaced. A unit whose worker was killed from
  * outside is tried once more, and one whose worker crashed too; one that broke a limit is not (out
  * of memory: only when the worker had done other work before). What a worker says is checked; one
- * that lies is killed. None does more than 100 units, and one that decoded a photo is replaced when
- * nobody waits: whoever takes a worker over does not keep it.
+ * that lies is killed. None does more than 1000 units, and one that decoded a photo is replaced
+ * when nobody waits: whoever takes a worker over does not keep it.
  */
 #ifndef KANAL_GATEWAY_WORKER_POOL_H
 #define KANAL_GATEWAY_WORKER_POOL_H

@@ -21,8 +21,10 @@ enum {
     SLOT_PAUSE_MS = 100,          /* between two tries to start one */
     SLOT_REAP_MS = 1000,          /* a worker whose socket closed is as good as gone */
     SLOT_END_MS = 2000,
-    SLOT_UNITS_MAX = 100, /* then a fresh process, like Postfix's: neither what libraries leak nor
-                             an intruder outlives it */
+    /* Then a fresh process: neither what libraries leak nor an intruder outlives it. A start costs
+     * as much as a thousand short units, so that a flood pays twice its price for it at the most.
+     */
+    SLOT_UNITS_MAX = 1000,
     SLOT_LIFE_CPU_S = (SLOT_UNITS_MAX + 1) * (WORKER_CPU_S + 1), /* all units together */
     SLOT_KEEP_BYTES = 64 * 1024,
     SLOT_ANSWER_MAX = RECORD_WIRE_MAX + 24 * 1024 * 1024, /* all records of one inbound together */
