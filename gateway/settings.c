@@ -2,6 +2,7 @@
 /* The tables of the fixed sections, and the channels' from the adapters. */
 #include "gateway/settings.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "adapters/adapter.h"
@@ -67,8 +68,8 @@ static const struct option_spec http_options[] = {
     {.name = "public_url",
      .type = OPTION_URL,
      .offset = OF(http_settings, public_url),
-     .fallback = "http://127.0.0.1:8080",
-     .help = "what citizens reach the public listener by; links in notices begin with it"},
+     .help = "what citizens reach the public listener by; links in notices begin with it; by "
+             "default the public listener's own address"},
     {.name = "tls_certificate",
      .type = OPTION_PATH,
      .offset = OF(http_settings, tls_certificate),
@@ -238,20 +239,48 @@ static int settings_add_form(struct config *config, struct err *err)
     return config_add(config, kind, "web", form, err);
 }
 
-/* Paths are appended to it, each with a slash of its own. */
-static void settings_trim_url(struct config *config)
+/* What a browser on this machine calls an address that listens on all of them. */
+static const char *settings_reachable(const char *address, const char **rest)
 {
-    char *url = settings_http(config)->public_url;
-    size_t len = url == NULL ? 0 : strlen(url);
-    if (len > 0 && url[len - 1] == '/')
-        url[len - 1] = '\0';
+    static const char *const any[][2] = {{"0.0.0.0:", "127.0.0.1:"}, {"[::]:", "[::1]:"}};
+    for (size_t n = 0; n < sizeof any / sizeof any[0]; n++) {
+        if (strncmp(address, any[n][0], strlen(any[n][0])) == 0) {
+            *rest = address + strlen(any[n][0]);
+            return any[n][1];
+        }
+    }
+    *rest = address;
+    return "";
+}
+
+/* A socket's path is no URL: then there is none. */
+static char *settings_own_url(const struct http_settings *http)
+{
+    struct buf url = BUF_INIT(1024);
+    const char *rest, *host;
+    if (http->public_address == NULL || strncmp(http->public_address, "unix:", 5) == 0)
+        return NULL;
+    host = settings_reachable(http->public_address, &rest);
+    buf_addf(&url, "%s://%s%s", http->tls_certificate != NULL ? "https" : "http", host, rest);
+    return buf_detach(&url, NULL);
+}
+
+/* Paths are appended to it, each with a slash of its own. */
+static void settings_complete_url(struct http_settings *http)
+{
+    size_t len = http->public_url == NULL ? 0 : strlen(http->public_url);
+    if (http->public_url == NULL)
+        http->public_url = settings_own_url(http);
+    else if (http->public_url[len - 1] == '/')
+        http->public_url[len - 1] = '\0';
 }
 
 int settings_load(const char *path, struct config *out, struct buf *mistakes, struct err *err)
 {
     if (config_load(path, settings_kinds, out, mistakes, err) != 0)
         return -1;
-    settings_trim_url(out);
+    /* The only change ever made to what was read: nobody else has it yet. */
+    settings_complete_url((struct http_settings *)(uintptr_t)settings_http(out));
     struct err form_err = ERR_INIT;
     struct mistakes found = {0};
     if (settings_add_form(out, &form_err) != 0)

@@ -46,7 +46,7 @@ static void check_http(const struct checking *checking, const void *settings)
     check_address(checking, "staff", http->staff_address);
     check_address(checking, "admin", http->admin_address);
     if (http->public_url == NULL)
-        check_add(checking, "public_url", "is empty, expected what citizens reach Kanal by");
+        check_add(checking, "public_url", "is missing, expected what citizens reach Kanal by");
     if (http->tls_certificate != NULL && http->tls_key == NULL)
         check_add(checking, "tls_key", "is missing, expected the key of tls_certificate");
     if (http->tls_key != NULL && http->tls_certificate == NULL)

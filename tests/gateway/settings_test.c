@@ -163,8 +163,8 @@ static const struct {
      ":1: http.admin: is no address, expected ADDRESS:PORT, [ADDRESS]:PORT or unix:/path\n"},
     {"[http]\nproxy = proxy.example.org\n",
      ":1: http.proxy: is no IP address, expected one such as 127.0.0.1 or ::1\n"},
-    {"[http]\npublic_url =\n",
-     ":1: http.public_url: is empty, expected what citizens reach Kanal by\n"},
+    {"[http]\npublic = unix:/run/kanal/public\n",
+     ":1: http.public_url: is missing, expected what citizens reach Kanal by\n"},
     {"[core]\nkind = http\n",
      ":1: core.url: is missing, expected where the core of kind http listens\n"
      ":1: core.secret: is missing, expected the secret shared with the core\n"},
@@ -181,6 +181,31 @@ static const struct {
     {"[channel web]\ntype = mail\nhost = mail.example.org\n",
      ": [channel web] stands in the file with another type, expected another name for it\n"},
 };
+
+static void the_url_follows_the_address(void **state)
+{
+    static const char *const urls[][2] = {
+        {"public = 127.0.0.1:18080\n", "http://127.0.0.1:18080"},
+        {"public = 0.0.0.0:80\n", "http://127.0.0.1:80"},
+        {"public = [::]:8443\ntls_certificate = cert.pem\ntls_key = key\n", "https://[::1]:8443"},
+        {"public = 0.0.0.0:80\npublic_url = https://lapor.example.org\n",
+         "https://lapor.example.org"},
+    };
+    (void)state;
+    for (size_t n = 0; n < sizeof urls / sizeof urls[0]; n++) {
+        struct config config;
+        struct buf mistakes = BUF_INIT(SETTINGS_MISTAKES_MAX), text = BUF_INIT(1024);
+        struct err err = ERR_INIT;
+        buf_addf(&text, "[http]\n%s", urls[n][0]);
+        write_file("kanal.conf", text.data);
+        settings_load(path, &config, &mistakes, &err);
+        assert_string_equal(mistakes.data, "");
+        assert_string_equal(settings_http(&config)->public_url, urls[n][1]);
+        config_release(&config);
+        buf_release(&mistakes);
+        buf_release(&text);
+    }
+}
 
 static void says_what_does_not_fit_together(void **state)
 {
@@ -221,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_configured_is_a_working_gateway),
         cmocka_unit_test(reads_what_is_configured),
+        cmocka_unit_test(the_url_follows_the_address),
         cmocka_unit_test(says_what_does_not_fit_together),
         cmocka_unit_test(the_reference_loads),
     };
