@@ -182,12 +182,13 @@ int listeners_start(struct gateway *gateway, const struct core_process *core,
                          listeners_inside(listeners, "staff", http->staff_address, proxy_routes,
                                           listeners->proxy, http->proxy, err) != 0))
         return -1;
-    if (listeners_inside(listeners, "admin", http->admin_address, admin_routes, gateway, NULL,
-                         err) != 0 ||
-        listeners_inside(listeners, "control", listeners->control_address, control_routes, gateway,
-                         NULL, err) != 0)
+    if (listeners_inside(listeners, "control", listeners->control_address, control_routes, gateway,
+                         NULL, err) != 0 ||
+        listeners_public(listeners, gateway, err) != 0)
         return -1;
-    return listeners_public(listeners, gateway, err);
+    /* Last: whoever finds us ready finds all of us. */
+    return listeners_inside(listeners, "admin", http->admin_address, admin_routes, gateway, NULL,
+                            err);
 }
 
 void listeners_drain(struct listeners *listeners)

@@ -191,6 +191,17 @@ static void serve_settings(struct serve *serve)
     gateway->state = serve->command.state;
 }
 
+/* Below SERVE_DISK_MIN nothing new is taken in: forwarding, notices, cursors and erasing go on. */
+static void serve_watch_disk(struct serve *serve)
+{
+    struct statvfs disk;
+    if (statvfs(serve->command.state, &disk) != 0)
+        return;
+    bool scarce = (uint64_t)disk.f_bavail * disk.f_frsize < SERVE_DISK_MIN;
+    if (atomic_exchange(&serve->gateway.disk_short, scarce) != scarce)
+        log_event(scarce ? LOG_DISK_SHORT : LOG_DISK_RECOVERED, NULL, -1, NULL);
+}
+
 /* A notice needs its channel, a message in wakes both outboxes: what each looks at is there before
  * its threads are. */
 static int serve_threads(struct serve *serve, struct err *err)
@@ -214,7 +225,10 @@ static int serve_start(struct serve *serve, struct err *err)
         notice_texts_load(gateway->city->templates, &gateway->texts, err) != 0 ||
         serve_lock(serve, err) != 0 || serve_keys(serve, err) != 0 ||
         serve_queue(serve, err) != 0 || serve_workers(serve, err) != 0 ||
-        serve_core(serve, err) != 0 || serve_threads(serve, err) != 0)
+        serve_core(serve, err) != 0)
+        return -1;
+    serve_watch_disk(serve);
+    if (serve_threads(serve, err) != 0)
         return -1;
     int result = listeners_start(gateway, serve->core, &serve->listeners, err);
     http_inherit(NULL);
@@ -350,17 +364,6 @@ static void serve_expire(struct serve *serve)
     commit_wait(serve->gateway.committer, ops, 1, &ignored);
 }
 
-/* Below SERVE_DISK_MIN nothing new is taken in: forwarding, notices, cursors and erasing go on. */
-static void serve_watch_disk(struct serve *serve)
-{
-    struct statvfs disk;
-    if (statvfs(serve->command.state, &disk) != 0)
-        return;
-    bool scarce = (uint64_t)disk.f_bavail * disk.f_frsize < SERVE_DISK_MIN;
-    if (atomic_exchange(&serve->gateway.disk_short, scarce) != scarce)
-        log_event(scarce ? LOG_DISK_SHORT : LOG_DISK_RECOVERED, NULL, -1, NULL);
-}
-
 /* Whether a new configuration is good; the old one goes on when it is not. */
 static bool serve_reload_good(struct serve *serve)
 {
@@ -432,7 +435,6 @@ static bool serve_run(struct serve *serve, int *status)
         *status = command_fail("cannot serve", &err);
         return false;
     }
-    serve_watch_disk(serve);
     serve_greet(serve);
     log_event(LOG_STARTED, NULL, -1, NULL);
     sd_notify(0, "READY=1");

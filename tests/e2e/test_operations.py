@@ -229,16 +229,13 @@ def test_stop_with_mail_servers_and_the_embedded_core_hanging(own_product, tmp_p
     wait_until(lambda: product.counts()["core_waiting"] == 0, "the core has the ticket")
     (pid,) = children(product, "core")
     os.kill(pid, signal.SIGSTOP)
-    pages = []
-    page = threading.Thread(
-        target=lambda: pages.append(request(product.staff_url + "/login").status))
-    page.start()
+    page = socket.create_connection(("127.0.0.1", product.ports["staff"]), timeout=DEADLINE_S)
+    page.sendall(b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n")
     product.submit(client_key="kedua")
     stop_timed(product)
-    page.join()
-    imap.close()
-    smtp.close()
-    assert pages == [503]
+    assert page.recv(4096)[:12] in (b"HTTP/1.1 503", b"")
+    for opened in (page, imap, smtp):
+        opened.close()
     assert product.counts()["reports"] == 2
 
 
