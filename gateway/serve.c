@@ -322,14 +322,31 @@ static bool serve_stop(struct serve *serve)
     return calm;
 }
 
-static void serve_greet(const struct serve *serve)
+/* A listener as a browser finds it, or the path of its socket. */
+static void serve_greet_address(const char *what, const char *scheme, const char *address,
+                                const char *path)
+{
+    bool is_socket = strncmp(address, "unix:", 5) == 0;
+    printf("  %-19s %s%s%s%s\n", what, is_socket ? "" : scheme, is_socket ? "" : "://", address,
+           is_socket ? "" : path);
+}
+
+static void serve_greet_listeners(const struct serve *serve)
 {
     const struct http_settings *http = serve->gateway.http;
-    printf("Kanal serves.\n"
-           "  form and tracking   %s/\n"
-           "  officers            http://%s/\n"
-           "  health, metrics     http://%s/metrics\n",
-           http->public_url, http->staff_address, http->admin_address);
+    const char *scheme = http->tls_certificate == NULL ? "http" : "https";
+    puts("Kanal serves.");
+    serve_greet_address("form and tracking", scheme, http->public_address, "/");
+    if (strstr(http->public_url, http->public_address) == NULL)
+        printf("  %-19s %s/\n", "citizens know it as", http->public_url);
+    if (serve->core != NULL)
+        serve_greet_address("officers", "http", http->staff_address, "/");
+    serve_greet_address("health, metrics", "http", http->admin_address, "/metrics");
+}
+
+static void serve_greet(const struct serve *serve)
+{
+    serve_greet_listeners(serve);
     if (serve->core != NULL) {
         char *path = serve_path(serve, "core/first-password");
         if (access(path, R_OK) == 0)
