@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adapters/email_take.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +16,6 @@ enum {
     TAKE_SUSPECT_PARTIAL = 4, /* from here on only its beginning is asked for */
     TAKE_SUSPECT_GIVE_UP = 6,
     TAKE_LOSSES_PER_POLL = 1, /* tries again at once; after that the gateway's back-off decides */
-    TAKE_CURSOR_MAX = 64,
     TAKE_UNFETCHED_MAX = 1024,
 };
 
@@ -31,129 +28,6 @@ struct take_window {
     const char *reason; /* not whole: the word its one message is quarantined by */
 };
 
-/* --- The session and the cursor --- */
-
-/* One name for each mailbox: two may have the same UIDVALIDITY. */
-static void take_name_cursor(struct email_state *state)
-{
-    const struct email_settings *settings = state->settings;
-    struct buf key = BUF_INIT(4096);
-    unsigned char hash[16];
-    char hex[2 * sizeof hash + 1];
-    buf_addf(&key, "%s\n%s\n%s", settings->imap_host, email_settings_user(settings),
-             settings->mailbox);
-    crypto_generichash(hash, sizeof hash, (const unsigned char *)key.data, key.len, NULL, 0);
-    sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
-    snprintf(state->cursor_name, sizeof state->cursor_name, "imap-%s", hex);
-    buf_release(&key);
-}
-
-void email_state_init(struct email_state *state, struct channel *ch)
-{
-    *state = (struct email_state){.ch = ch, .settings = ch->settings};
-    state->imap.ch = ch;
-    state->imap.settings = ch->settings;
-    take_name_cursor(state);
-}
-
-/* Forgets what the last search found; the next begins behind fetched_uid. */
-static void take_forget_list(struct email_state *state)
-{
-    free(state->items);
-    state->items = NULL;
-    state->n = state->next = state->sized = state->beyond = 0;
-}
-
-/* What is in flight will not be acknowledged: it is to be fetched again. */
-static void take_rewind_list(struct email_state *state)
-{
-    take_forget_list(state);
-    state->fetched_uid = state->taken_uid;
-}
-
-static void take_close_session(struct email_state *state)
-{
-    email_imap_close(&state->imap);
-    take_forget_list(state);
-}
-
-void email_state_release(struct email_state *state)
-{
-    take_close_session(state);
-    email_token_release(&state->token);
-}
-
-/* A decimal number up to the character that must follow it. */
-static bool take_parse_number(const char **text, char follower, uint32_t *number)
-{
-    char *end;
-    unsigned long long value;
-    errno = 0;
-    value = strtoull(*text, &end, 10);
-    if (end == *text || errno != 0 || value > UINT32_MAX || *end != follower)
-        return false;
-    *number = (uint32_t)value;
-    *text = end + 1;
-    return true;
-}
-
-/* "UIDVALIDITY:UID"; anything else is as good as none. */
-static bool take_parse_cursor(const char *text, uint32_t uidvalidity, uint32_t *uid)
-{
-    uint32_t of, last;
-    if (!take_parse_number(&text, ':', &of) || !take_parse_number(&text, '\0', &last) ||
-        of != uidvalidity)
-        return false;
-    *uid = last;
-    return true;
-}
-
-static int take_read_cursor(struct email_state *state, struct err *err)
-{
-    struct buf text = BUF_INIT(TAKE_CURSOR_MAX);
-    uint32_t uid = 0;
-    int found = channel_cursor_get(state->ch, state->cursor_name, &text, err);
-    if (found == 1 && !take_parse_cursor(text.data, state->imap.uidvalidity, &uid))
-        uid = 0;
-    buf_release(&text);
-    if (found < 0)
-        return -1;
-    state->uidvalidity = state->imap.uidvalidity;
-    state->taken_uid = uid;
-    state->careful_uid = 0;
-    state->suspect_uid = 0;
-    take_rewind_list(state);
-    return 0;
-}
-
-static int take_open_session(struct email_state *state, struct err *err)
-{
-    const char *token = NULL;
-    if (!email_settings_oauth(state->settings))
-        return email_imap_open(&state->imap, NULL, err);
-    token = email_token_get(&state->token, state->ch, state->settings, err);
-    if (token == NULL)
-        return -1;
-    if (email_imap_open(&state->imap, token, err) == 0)
-        return 0;
-    /* Revoked or expired early: once more with a fresh one before a person is called. */
-    if (err->kind != ERR_CONFIG || state->imap.trouble != EMAIL_REFUSED)
-        return -1;
-    err_clear(err);
-    email_token_drop(&state->token);
-    token = email_token_get(&state->token, state->ch, state->settings, err);
-    return token == NULL ? -1 : email_imap_open(&state->imap, token, err);
-}
-
-int email_ready(struct email_state *state, struct err *err)
-{
-    if (state->imap.session == NULL && take_open_session(state, err) != 0)
-        return -1;
-    if (state->uidvalidity == state->imap.uidvalidity)
-        return 0;
-    return take_read_cursor(state, err);
-}
-
 /* --- What waits --- */
 
 static int64_t take_waiting(const struct email_state *state)
@@ -165,7 +39,7 @@ static int take_look(struct email_state *state, struct err *err)
 {
     uint32_t *uids;
     size_t n;
-    take_forget_list(state);
+    email_state_forget(state);
     if (email_imap_search(&state->imap, state->fetched_uid, &uids, &n, err) != 0)
         return -1;
     state->n = n < EMAIL_LIST_MAX ? n : EMAIL_LIST_MAX;
@@ -349,7 +223,7 @@ static bool take_may_retry(struct email_state *state, bool fetching)
 static int take_next_window(struct email_state *state, struct take_window *window, struct err *err)
 {
     while (!take_time_is_up(state)) {
-        if (email_ready(state, err) != 0)
+        if (email_state_ready(state, err) != 0)
             return -1;
         bool fetching = state->next < state->n || take_look(state, err) == 0;
         if (fetching && state->n == 0)
@@ -362,11 +236,11 @@ static int take_next_window(struct email_state *state, struct take_window *windo
         if (state->imap.trouble == EMAIL_REFUSED)
             state->sized = state->next;
         else
-            take_close_session(state);
+            email_state_close(state);
     }
     if (err->kind == ERR_NONE)
         return 0;
-    take_close_session(state);
+    email_state_close(state);
     if (!channel_stopping(state->ch))
         return -1;
     err_clear(err);
@@ -428,20 +302,17 @@ static int take_mark(struct email_state *state, const struct take_window *window
 static int take_acknowledge(struct email_state *state, const struct take_window *window,
                             struct err *err)
 {
-    char cursor[TAKE_CURSOR_MAX];
-    if (email_ready(state, err) != 0)
+    if (email_state_ready(state, err) != 0)
         return -1;
     /* The mailbox became another one meanwhile: these UIDs name nothing now. */
     if (window->uidvalidity != state->uidvalidity)
         return 0;
     if (take_mark(state, window, err) != 0) {
-        take_close_session(state);
+        email_state_close(state);
         return -1;
     }
-    snprintf(cursor, sizeof cursor, "%" PRIu32 ":%" PRIu32, window->uidvalidity, window->last_uid);
-    if (channel_cursor_set(state->ch, state->cursor_name, cursor, err) != 0)
+    if (email_state_advance(state, window->last_uid, err) != 0)
         return -1;
-    state->taken_uid = window->last_uid;
     channel_lag(state->ch, take_waiting(state));
     return 0;
 }
@@ -483,6 +354,6 @@ int email_take(struct email_state *state, size_t *taken, struct err *err)
         err->retry_after_s = fetch_err.retry_after_s;
     }
     if (result != 0)
-        take_rewind_list(state);
+        email_state_rewind(state);
     return result;
 }
