@@ -137,28 +137,3 @@ size_t base32_encode(const void *bytes, size_t len, char *out)
     out[count] = '\0';
     return count;
 }
-
-int base32_decode(const char *text, size_t text_len, void *bytes, size_t len)
-{
-    unsigned char *out = bytes;
-    size_t count = 0;
-    unsigned pending = 0, bits = 0;
-    for (size_t i = 0; i < text_len; i++) {
-        if (id_is_separator(text[i]))
-            continue;
-        int value = id_value(text[i]);
-        if (value < 0)
-            return -1;
-        pending = pending << ID_SYMBOL_BITS | (unsigned)value;
-        bits += ID_SYMBOL_BITS;
-        if (bits < 8)
-            continue;
-        if (count == len)
-            return -1;
-        bits -= 8;
-        out[count++] = (unsigned char)(pending >> bits);
-        pending &= (1U << bits) - 1;
-    }
-    /* What is left is padding: less than a symbol, and zero, so that one value has one spelling. */
-    return count == len && bits < ID_SYMBOL_BITS && pending == 0 ? 0 : -1;
-}

@@ -39,7 +39,4 @@ bool report_id_find(const char *text, size_t len, size_t *pos, char id[static RE
  * (len * 8 + 4) / 5 + 1 bytes. Returns the number of symbols. */
 size_t base32_encode(const void *bytes, size_t len, char *out);
 
-/* The reverse, by the same lenient reading; exactly len bytes must come out. 0 or -1. */
-int base32_decode(const char *text, size_t text_len, void *bytes, size_t len);
-
 #endif

@@ -42,7 +42,9 @@ static void mail_scan_id(const char **at, struct buf *id)
     }
 }
 
-char *mail_head_id(const char **at)
+/* The next message id of *at, a Message-ID, In-Reply-To or References value: without <> and the
+ * blanks of folding (free() it); *at moves behind it. NULL: no more. */
+static char *mail_head_id(const char **at)
 {
     struct buf id = BUF_INIT(MAIL_ID_MAX);
     bool found = false;

@@ -15,8 +15,4 @@
 /* Fills subject, reporter, references, automatic and cut_quotes. */
 void mail_head_read(GMimeMessage *message, const struct inbound *in, struct draft *draft);
 
-/* The next message id of *at, a Message-ID, In-Reply-To or References value: without <> and the
- * blanks of folding (free() it); *at moves behind it. NULL: no more. */
-char *mail_head_id(const char **at);
-
 #endif

@@ -5,7 +5,6 @@
 
 #include "normalize/buf.h"
 #include "normalize/mem.h"
-#include "normalize/photo.h"
 #include "normalize/quote.h"
 #include "normalize/record_wire.h"
 #include "normalize/text.h"
@@ -247,37 +246,4 @@ int normalize_draft(const struct inbound *in, struct draft *draft, struct record
     if (normalize_is_empty(report))
         report_warn(report, "empty");
     return 0;
-}
-
-/* --- Photos --- */
-
-static void normalize_withhold(struct report *report, struct report_attachment *attachment,
-                               const char *warning)
-{
-    normalize_replace(&attachment->data, NULL);
-    report_warn(report, warning);
-}
-
-void normalize_photos(struct record *record)
-{
-    struct report *report = &record->report;
-    for (size_t i = 0; i < report->attachment_count; i++) {
-        struct report_attachment *attachment = &report->attachments[i];
-        struct photo photo = {0};
-        struct err err = ERR_INIT;
-        if (attachment->data == NULL || photo_sniff(attachment->data, attachment->bytes) == NULL) {
-            normalize_withhold(report, attachment, "attachment_withheld");
-            continue;
-        }
-        if (photo_clean(attachment->data, attachment->bytes, &photo, &err) != 0) {
-            normalize_withhold(report, attachment, "photo_unreadable");
-            continue;
-        }
-        normalize_replace(&attachment->media_type, mem_strdup(photo.media_type));
-        normalize_replace(&attachment->data, normalize_take(&photo.data));
-        attachment->bytes = photo.len;
-        attachment->width = photo.width;
-        attachment->height = photo.height;
-        photo_release(&photo);
-    }
 }

@@ -37,11 +37,4 @@ typedef int draft_parser(const struct inbound *in, draft_sink *sink, void *conte
 int normalize_draft(const struct inbound *in, struct draft *draft, struct record *out,
                     struct err *err);
 
-/*
- * Replaces each attachment's raw bytes by the clean photo in this process (dry run). What is no
- * photo loses its data and gains the warning "attachment_withheld"; a photo that cannot be decoded
- * likewise, with "photo_unreadable".
- */
-void normalize_photos(struct record *record);
-
 #endif

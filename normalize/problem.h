@@ -20,6 +20,5 @@
 #define PROBLEM_TOO_LARGE     "too_large"
 #define PROBLEM_MALFORMED     "malformed"  /* the whole body: field "body" */
 #define PROBLEM_REUSED_KEY    "reused_key" /* client_key belongs to another report */
-#define PROBLEM_WRONG_PIN     "wrong_pin"
 
 #endif

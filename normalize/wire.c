@@ -131,7 +131,8 @@ static bool wire_is_unclean(const unsigned char *at, size_t left)
            (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
 }
 
-bool wire_is_clean(const char *text, size_t len, bool lines)
+/* Whether text holds only what WIRE_TEXT (lines true) or WIRE_LINE may hold. */
+static bool wire_is_clean(const char *text, size_t len, bool lines)
 {
     if (len == 0 || !text_is_utf8(text, len))
         return false;

@@ -62,9 +62,6 @@ void wire_encode(const struct wire_table *table, const void *object, struct buf 
 int wire_decode(const struct wire_table *table, const void *data, size_t len, void *object,
                 struct err *err);
 
-/* Whether text holds only what WIRE_TEXT (lines true) or WIRE_LINE may hold. */
-bool wire_is_clean(const char *text, size_t len, bool lines);
-
 /* Whether text is a WIRE_WORD of at most max bytes. */
 bool wire_is_word(const char *text, size_t len, size_t max);
 

@@ -207,7 +207,7 @@ static void finds_one_after_the_other(void **state)
     assert_false(report_id_find(text, sizeof text - 1, &pos, id));
 }
 
-static void base32_goes_both_ways(void **state)
+static void base32_is_crockfords(void **state)
 {
     (void)state;
     static const struct {
@@ -225,33 +225,7 @@ static void base32_goes_both_ways(void **state)
         char text[16];
         assert_int_equal(base32_encode(cases[i].bytes, cases[i].len, text), strlen(cases[i].text));
         assert_string_equal(text, cases[i].text);
-        unsigned char bytes[8];
-        assert_int_equal(base32_decode(text, strlen(text), bytes, cases[i].len), 0);
-        assert_memory_equal(bytes, cases[i].bytes, cases[i].len);
     }
-    unsigned char bytes[17], again[17];
-    char text[29];
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (unsigned char)(i * 37 + 11);
-    assert_int_equal(base32_encode(bytes, sizeof bytes, text), 28);
-    assert_int_equal(base32_decode(text, 28, again, sizeof again), 0);
-    assert_memory_equal(bytes, again, sizeof bytes);
-}
-
-static void base32_has_one_spelling(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        size_t len;
-    } bad[] = {
-        {"Z", 1}, {"ZZ", 1}, {"ZW0", 1}, {"ZW", 2}, {"ZW", 0}, {"U0", 1}, {"0\n", 1}, {"000", 1},
-    };
-    unsigned char bytes[8];
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(base32_decode(bad[i].text, strlen(bad[i].text), bytes, bad[i].len), -1);
-    assert_int_equal(base32_decode("z-w", 3, bytes, 1), 0);
-    assert_int_equal(bytes[0], 0xff);
 }
 
 int main(void)
@@ -265,8 +239,7 @@ int main(void)
         cmocka_unit_test(shown_in_groups),
         cmocka_unit_test(found_in_running_text),
         cmocka_unit_test(finds_one_after_the_other),
-        cmocka_unit_test(base32_goes_both_ways),
-        cmocka_unit_test(base32_has_one_spelling),
+        cmocka_unit_test(base32_is_crockfords),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -338,19 +338,6 @@ static void problems_come_with_all_that_was_typed(void **state)
     assert_true(has_warning(&record->report, "charset_guessed"));
 }
 
-static void what_is_no_photo_is_withheld(void **state)
-{
-    struct fixture *at = *state;
-    draft_attach(&at->draft, "a.jpg", "image/jpeg", mem_strdup("<svg/>"), 6);
-    struct record *record = run(at);
-    normalize_photos(record);
-    const struct report_attachment *attachment = &record->report.attachments[0];
-    assert_null(attachment->data);
-    assert_int_equal(attachment->bytes, 6);
-    assert_string_equal(attachment->media_type, "image/jpeg");
-    assert_true(has_warning(&record->report, "attachment_withheld"));
-}
-
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -374,7 +361,6 @@ int main(void)
         WITH_FIXTURE(native_ids_are_made_fit),
         WITH_FIXTURE(without_a_native_id_there_is_no_record),
         WITH_FIXTURE(problems_come_with_all_that_was_typed),
-        WITH_FIXTURE(what_is_no_photo_is_withheld),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
