@@ -208,15 +208,25 @@ int queue_sqlite_finish(struct queue_sqlite *q, struct queue_op *op, int64_t now
     return queue_sqlite_row_run(q, QUEUE_SQL_CORE_REF_SET, row.entry, err);
 }
 
+/* As queue_sqlite_held(), and the row is counted as leased no more, but where to says. */
+static int queue_sqlite_let_go(struct queue_sqlite *q, struct queue_op *op, enum queue_tally to,
+                               struct queue_sqlite_row *row, struct err *err)
+{
+    int held = queue_sqlite_held(q, op, row, err);
+    if (held <= 0)
+        return held;
+    q->tally[QUEUE_TALLY_LEASED + row->topic]--;
+    q->tally[(int)to + row->topic]++;
+    return held;
+}
+
 int queue_sqlite_retry(struct queue_sqlite *q, struct queue_op *op, int64_t now_ms, struct err *err)
 {
     (void)now_ms;
     struct queue_sqlite_row row;
-    int held = queue_sqlite_held(q, op, &row, err);
+    int held = queue_sqlite_let_go(q, op, QUEUE_TALLY_WAITING, &row, err);
     if (held <= 0)
         return held;
-    q->tally[QUEUE_TALLY_LEASED + row.topic]--;
-    q->tally[QUEUE_TALLY_WAITING + row.topic]++;
     queue_bind_int(&q->writer, QUEUE_SQL_OUTBOX_RETRY, 2, op->not_before_ms);
     queue_bind_text(&q->writer, QUEUE_SQL_OUTBOX_RETRY, 3, op->text);
     return queue_sqlite_row_run(q, QUEUE_SQL_OUTBOX_RETRY, row.n, err);
@@ -226,11 +236,9 @@ int queue_sqlite_bury(struct queue_sqlite *q, struct queue_op *op, int64_t now_m
 {
     (void)now_ms;
     struct queue_sqlite_row row;
-    int held = queue_sqlite_held(q, op, &row, err);
+    int held = queue_sqlite_let_go(q, op, QUEUE_TALLY_BURIED, &row, err);
     if (held <= 0)
         return held;
-    q->tally[QUEUE_TALLY_LEASED + row.topic]--;
-    q->tally[QUEUE_TALLY_BURIED + row.topic]++;
     queue_bind_text(&q->writer, QUEUE_SQL_OUTBOX_BURY, 2, op->text);
     return queue_sqlite_row_run(q, QUEUE_SQL_OUTBOX_BURY, row.n, err);
 }
