@@ -90,7 +90,7 @@ static void names_what_is_wrong(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct core_update *updates;
         struct err err = ERR_INIT;
         size_t n;

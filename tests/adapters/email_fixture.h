@@ -161,7 +161,7 @@ static inline void set(struct fixture *f, const char *name, const char *value)
 
 static inline int setup(void **state)
 {
-    struct fixture *f = mem_calloc(1, sizeof(*f));
+    struct fixture *f = mem_calloc(1, sizeof *f);
     char port[8];
 
     memset(&gateway, 0, sizeof gateway);

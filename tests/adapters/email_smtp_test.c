@@ -98,7 +98,7 @@ static void set(struct fixture *f, const char *name, const char *value)
 
 static int setup(void **state)
 {
-    struct fixture *f = mem_calloc(1, sizeof(*f));
+    struct fixture *f = mem_calloc(1, sizeof *f);
     char port[8];
 
     story_clear();

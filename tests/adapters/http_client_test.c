@@ -34,7 +34,7 @@ static void serve(struct peer *peer, void *context)
 
 static int setup(void **state)
 {
-    struct fixture *f = mem_calloc(1, sizeof(*f));
+    struct fixture *f = mem_calloc(1, sizeof *f);
 
     story_clear();
     f->listener.serve = serve;

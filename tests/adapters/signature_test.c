@@ -42,7 +42,7 @@ static void accepts(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
         assert_int_equal(check(SECRET, "msg_1", "1700000000", headers[i], BODY), 0);
 }
 
@@ -71,7 +71,7 @@ static void refuses(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (check(bad[i].secret, bad[i].id, bad[i].timestamp, bad[i].header, bad[i].body) == 0)
             fail_msg("bad[%zu] was accepted", i);
 }
@@ -86,11 +86,11 @@ static void times(void **state)
                  {299, 0}, {-SIGNATURE_TOLERANCE_S - 1, -1}, {SIGNATURE_TOLERANCE_S + 1, -1}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buf signature = BUF_INIT(200);
         char timestamp[32];
 
-        snprintf(timestamp, sizeof(timestamp), "%lld", (long long)(NOW_S + cases[i].offset_s));
+        snprintf(timestamp, sizeof timestamp, "%lld", (long long)(NOW_S + cases[i].offset_s));
         signature_make("any text", "id", NOW_S + cases[i].offset_s, BODY, strlen(BODY), &signature);
         assert_int_equal(check("any text", "id", timestamp, signature.data, BODY),
                          cases[i].expected);

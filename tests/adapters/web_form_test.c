@@ -35,7 +35,7 @@ int intake_submit(struct intake *intake, struct inbound *msg, struct err *err)
     submitted.channel_kind = mem_strdup(msg->channel_kind);
     submitted.received_ms = msg->received_ms;
     inbound_release(msg);
-    return submitted.result ? err_set(err, ERR_TRANSIENT, "the queue is full") : 0;
+    return submitted.result != 0 ? err_set(err, ERR_TRANSIENT, "the queue is full") : 0;
 }
 
 static void forget_submitted(void)
@@ -59,17 +59,17 @@ static void open_channel(const char *categories, const char *story_min, int resu
     const struct adapter *adapter = &adapter_web_form;
     void *settings = mem_calloc(1, adapter->settings_size);
     assert_int_equal(option_defaults(adapter->options, settings, &err), 0);
-    if (categories)
+    if (categories != NULL)
         assert_int_equal(option_set(option_find(adapter->options, "categories"), settings,
                                     categories, ".", &err),
                          0);
-    if (story_min)
+    if (story_min != NULL)
         assert_int_equal(
             option_set(option_find(adapter->options, "story_min"), settings, story_min, ".", &err),
             0);
     channel = (struct channel){.adapter = adapter, .id = "web", .settings = settings};
     assert_int_equal(adapter->open(&channel, &err), result);
-    if (result)
+    if (result != 0)
         assert_int_equal(err.kind, ERR_CONFIG);
 }
 
@@ -95,7 +95,8 @@ static void respond(const struct receipt *receipt, const char *language,
     struct http_request request = {.method = "POST", .language = language};
     memset(response, 0, sizeof *response);
     assert_int_equal(
-        adapter_web_form.respond(&channel, &request, receipt, receipt ? 1 : 0, response), 0);
+        adapter_web_form.respond(&channel, &request, receipt, receipt != NULL ? 1 : 0, response),
+        0);
     assert_non_null(response->model);
 }
 
@@ -137,11 +138,11 @@ static void unknown_categories_are_refused(void **state)
     (void)state;
     static const char *const bad[] = {"jalan, jln", "darurat", "jal", "jalann"};
     static const char *const good[] = {"jalan", " jalan ,lainnya,", ","};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         open_channel(bad[i], NULL, -1);
         close_channel();
     }
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         open_channel(good[i], NULL, 0);
         close_channel();
     }
@@ -296,7 +297,7 @@ static void receipts(void **state)
         {RECEIPT_QUARANTINED, 201, "quarantined"},
     };
     open_channel(NULL, NULL, 0);
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct receipt receipt = {
             .outcome = table[i].outcome, .id = "7KQ3MXP9T2FC", .pin = "482913"};
         struct http_response response;

@@ -82,7 +82,7 @@ static void states_keep_their_exact_words(void **state)
         "Menunggu",          "Koordinasi", "Disposisi",  "Proses",
         "Menunggu Validasi", "Selesai",    "TL Ditolak", "Ditolak"};
     char key[64];
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         assert_string_equal(words_state("id", states[i]), states[i]);
         assert_string_not_equal(words_state("en", states[i]), states[i]);
         snprintf(key, sizeof key, "state_help.%s", states[i]);
@@ -108,7 +108,7 @@ static void fills_fields(void **state)
         {"{A} {a {a}", "{A} {a 1"},
         {"{} } {", "{} } {"},
     };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct buf out = BUF_INIT(100);
         words_fill(table[i].text, fields, &out);
         assert_string_equal(out.data, table[i].filled);
@@ -130,7 +130,7 @@ static void writes_days(void **state)
         {"id", "yesterday", "yesterday"},
         {"id", "", ""},
     };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct buf out = BUF_INIT(100);
         words_day(table[i].language, table[i].day, &out);
         assert_string_equal(out.data, table[i].text);

@@ -10,7 +10,7 @@
 #include "normalize/mem.h"
 #include "normalize/text.h"
 
-#define BYTES(literal) (literal), sizeof(literal) - 1
+#define BYTES(literal) (literal), sizeof literal - 1
 
 static const struct {
     const char *label, *in;

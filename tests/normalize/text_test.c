@@ -8,7 +8,7 @@
 #include "normalize/buf.h"
 #include "normalize/text.h"
 
-#define BYTES(literal) (literal), sizeof(literal) - 1
+#define BYTES(literal) (literal), sizeof literal - 1
 
 static const struct {
     const char *in;

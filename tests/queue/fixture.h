@@ -218,4 +218,10 @@ static inline int run_on_engines(const struct engine_case *cases, size_t n)
     return failed;
 }
 
+/* A test that gets a fixture on the engine its main() names. */
+#define CASE(run)                                                                                  \
+    {                                                                                              \
+#run, run, fixture_setup, fixture_teardown, engine                                         \
+    }
+
 #endif

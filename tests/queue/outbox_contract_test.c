@@ -170,7 +170,7 @@ static void test_lease_expires(void **state)
     assert_string_equal(second.payload.data, "payload");
     buf_release(&second.payload);
     static const enum queue_op_kind kinds[] = {QUEUE_FINISH, QUEUE_RETRY, QUEUE_BURY, QUEUE_EXTEND};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         assert_int_equal(lease_op(f, kinds[i], &first, NOW, "late", NOW + 101), QUEUE_LOST);
     assert_int_equal(lease_op(f, QUEUE_FINISH, &second, 0, NULL, NOW + 101), QUEUE_STORED);
 }
@@ -319,5 +319,5 @@ int main(void)
         {"stats", test_stats},
         {"operations see those before them", test_lease_in_the_same_transaction},
     };
-    return run_on_engines(cases, sizeof cases / sizeof *cases);
+    return run_on_engines(cases, sizeof cases / sizeof cases[0]);
 }

@@ -468,5 +468,5 @@ int main(void)
         {"limits refuse the whole transaction", test_limits},
         {"an unknown engine is refused", test_unknown_engine},
     };
-    return run_on_engines(cases, sizeof cases / sizeof *cases);
+    return run_on_engines(cases, sizeof cases / sizeof cases[0]);
 }

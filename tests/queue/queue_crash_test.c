@@ -296,10 +296,6 @@ static void test_file_size_limit(void **state)
 int main(void)
 {
     static char engine[] = "sqlite";
-#define CASE(run)                                                                                  \
-    {                                                                                              \
-#run, run, fixture_setup, fixture_teardown, engine                                         \
-    }
     const struct CMUnitTest tests[] = {
         CASE(test_kill_in_the_middle),
         CASE(test_exit_without_close),

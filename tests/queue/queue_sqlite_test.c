@@ -368,7 +368,7 @@ static void test_statements_use_indexes(void **state)
         while (sqlite3_step(plan) == SQLITE_ROW) {
             const char *detail = (const char *)sqlite3_column_text(plan, 3);
             bool scan = strncmp(detail, "SCAN", 4) == 0;
-            for (size_t k = 0; k < sizeof small / sizeof *small; k++)
+            for (size_t k = 0; k < sizeof small / sizeof small[0]; k++)
                 scan = scan && strcmp(detail, small[k]) != 0;
             bool sorts = strstr(detail, "USE TEMP B-TREE") != NULL && i != QUEUE_SQL_TIMELINE;
             if (scan || sorts)
@@ -382,10 +382,6 @@ static void test_statements_use_indexes(void **state)
 int main(void)
 {
     static char engine[] = "sqlite";
-#define CASE(run)                                                                                  \
-    {                                                                                              \
-#run, run, fixture_setup, fixture_teardown, engine                                         \
-    }
     const struct CMUnitTest tests[] = {
         CASE(test_second_writer),          CASE(test_newer_schema),
         CASE(test_other_database),         CASE(test_damaged_database),
