@@ -3,8 +3,36 @@
  * The contract of a core: the ticket store reports are forwarded to. One file per kind of core
  * (core_http.c: design of `kanal core` and of any city system that speaks the same HTTP contract).
  * All calls block, bounded by their own time-outs (connect 10 s, total 60 s), and are made by the
- * forwarder's thread only. err kinds: TRANSIENT try again (network, 409, 429, 5xx; retry_after_s as
- * the core asked), PERMANENT bury (other 4xx), CONFIG (401, 403: stop and tell a person).
+ * forwarder's thread only. err kinds: TRANSIENT try again (network, 408, 409, 429, 5xx;
+ * retry_after_s as the core asked), PERMANENT bury (other 4xx), CONFIG (3xx, 401, 403: a
+ * person has to mend something).
+ *
+ * The HTTP contract, for who writes a core. Every request is signed by the secret both sides hold
+ * (Standard Webhooks, see signature.h); refuse it with 401 when the signature does not fit or its
+ * timestamp is more than five minutes off. JSON in UTF-8.
+ *
+ *   POST URL/tickets                a report becomes a ticket
+ *     Idempotency-Key: 7KQ3MXP9T2FC   the report's ID; webhook-id is the same
+ *     body: kanal.report/1 (config/report.schema.json) without "restricted"; a public report's
+ *     attachments have "data", the photo in base64, a private one's have not
+ *     201 {"ref": "..."}   made; ref (up to 127 bytes) is the core's own name for it
+ *     200 {"ref": "..."}   this key and body are known: the ticket there is
+ *     422                  this key came with another body
+ *   POST URL/tickets/REF/updates    the reporter adds to it: a report of kind "followup"
+ *     as above; the key is the follow-up's own ID; answered 201 or 200, the body is not read
+ *   GET  URL/updates?after=CURSOR   changes of state, oldest first; CURSOR is "" at first
+ *     webhook-id: updates:CURSOR
+ *     200 {"updates": [{"id": "u-1",                  unique: the same one twice is applied once
+ *                       "report": "7KQ3MXP9T2FC",     as the ticket had it
+ *                       "day": "2026-11-21", "state": "Proses",
+ *                       "agency": "Dinas Bina Marga", "answer": "..." or null,
+ *                       "photo": {"media_type", "data"} or null}], "next": "CURSOR"}
+ *   POST gateway/core/updates       the same body, pushed; signed by the core, webhook-id is free
+ *     200 {"applied": N}; 401 wrong signature; 422 names the element; 503 send it again
+ *
+ * Keys are remembered for ever: a repeat may come days later. 408, 409, 429 (Retry-After is obeyed)
+ * and 5xx are tried again for five days, and so are 3xx, 401 and 403, which need a person; any
+ * other status buries the row at once (`kanal queue buried`, `kanal queue retry NUMBER`).
  */
 #ifndef KANAL_ADAPTERS_CORE_H
 #define KANAL_ADAPTERS_CORE_H
