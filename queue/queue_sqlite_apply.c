@@ -2,7 +2,9 @@
 /*
  * One transaction of the sqlite engine. Whatever can be refused is refused before COMMIT: blobs are
  * synced and all changed pages are in the log by then, so that a full disk is met while rolling
- * back is still certain. COMMIT itself adds one page and syncs the log; when it fails nobody knows
+ * back is still certain. COMMIT itself adds one page and syncs the log. When that page finds no
+ * room (SQLITE_FULL, which a sync never gives), it is not whole in the log, and a log is read up to
+ * its last whole commit: the transaction has not happened. When it fails otherwise nobody knows
  * what a restart will find, and the engine writes nothing more.
  */
 #include "queue/queue_sqlite.h"
@@ -103,7 +105,12 @@ static int queue_sqlite_commit(struct queue_sqlite *q, struct err *err)
     sqlite3_stmt *commit = q->writer.statements[QUEUE_SQL_COMMIT];
     int rc = sqlite3_step(commit);
     sqlite3_reset(commit);
-    return rc == SQLITE_DONE ? 0 : queue_sqlite_unknown(q, "commit", rc, err);
+    if (rc == SQLITE_DONE)
+        return 0;
+    if ((rc & 0xff) != SQLITE_FULL)
+        return queue_sqlite_unknown(q, "commit", rc, err);
+    queue_db_fail(rc, "commit to", err);
+    return queue_sqlite_rollback(q, err);
 }
 
 int queue_sqlite_apply(void *state, struct queue_op *const *ops, size_t n, int64_t now_ms,
