@@ -6,7 +6,7 @@
  *  1. Every change is an operation. queue_apply() applies a list of them in ONE transaction, in
  *     order: when it returns 0 all of them are on stable storage, each with its own result.
  *  2. When it returns -1, err says which: ERR_TRANSIENT: nothing was applied, try again (busy, disk
- *     full before the commit). ERR_CONFIG: an operation breaks a limit (queue_op_check()) or the
+ *     full). ERR_CONFIG: an operation breaks a limit (queue_op_check()) or the
  *     queue is read-only: nothing was applied, nor ever will be. ERR_PERMANENT: the outcome of the
  *     commit is UNKNOWN; the caller must acknowledge nothing and stop the process.
  *  3. Time is an argument (now_ms, Unix epoch UTC). Engines have no clock, do not log, do not
