@@ -2,6 +2,7 @@
 #include "gateway/listeners.h"
 
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,23 @@ static int listeners_add(struct listeners *listeners, const struct http_listener
     return 0;
 }
 
+/* A renewal written by half is met here, not by the listener that would no longer start. */
+static int listeners_check_pair(const struct http_settings *next, struct err *err)
+{
+    gnutls_certificate_credentials_t pair;
+    if (next->tls_certificate == NULL)
+        return 0;
+    if (gnutls_certificate_allocate_credentials(&pair) < 0)
+        abort();
+    int code = gnutls_certificate_set_x509_key_file(pair, next->tls_certificate, next->tls_key,
+                                                    GNUTLS_X509_FMT_PEM);
+    gnutls_certificate_free_credentials(pair);
+    if (code >= 0)
+        return 0;
+    return err_set(err, ERR_CONFIG,
+                   "http.tls_certificate: does not fit tls_key, expected a pair of PEM files");
+}
+
 int listeners_check(const struct http_settings *now, const struct http_settings *next,
                     struct err *err)
 {
@@ -123,7 +141,7 @@ int listeners_check(const struct http_settings *now, const struct http_settings 
             http_address_free(addresses[i].next, &cause) != 0)
             return listeners_fail(addresses[i].name, &cause, err);
     }
-    return 0;
+    return listeners_check_pair(next, err);
 }
 
 static int listeners_public(struct listeners *listeners, struct gateway *gateway, struct err *err)

@@ -25,8 +25,8 @@ void listeners_cancel(struct listeners *listeners);
  * (http_server_hand_over()). NULL is fine. */
 void listeners_stop(struct listeners *listeners, struct buf *kept);
 
-/* Whether the addresses of a new configuration that differ from the old one's could be bound; -1
- * ERR_CONFIG names the option and the first that is taken. */
+/* Whether the listeners of a new configuration could start beside the old one's: addresses that
+ * differ can be bound, the certificate fits its key. -1 ERR_CONFIG names the option. */
 int listeners_check(const struct http_settings *now, const struct http_settings *next,
                     struct err *err);
 

@@ -313,6 +313,14 @@ def test_a_new_configuration_without_a_refused_connection(own_product):
     assert "http.admin" in line and address in line and "in use" in line
     assert product.ready()
 
+    (product.folder / "half.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIB")
+    product.configure("[channel formulir]\ntype = web_form\n",
+                      http=f"tls_certificate = {product.folder}/half.pem\n"
+                           f"tls_key = {product.folder}/half.pem")
+    hang_up(product, "reload_refused")
+    assert "http.tls_certificate: does not fit tls_key" in product.log().splitlines()[-1]
+    assert product.ready()
+
     # A listener may move; nobody is left on the old address.
     old = product.ports["admin"]
     product.ports["admin"] = free_port()
