@@ -6,13 +6,12 @@ import urllib.parse
 import uuid
 
 import pytest
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from product import STORY, wait_until
-from test_web import (CONTRAST, PAGE_WEIGHT_MAX, PHONE, WAIT_S, console_errors, find, png, put,
-                      requested_urls, set_width, start_browser, wait_for)
+from test_web import (CONTRAST, PAGE_WEIGHT_MAX, PHONE, console_errors, find, png, put,
+                      requested_urls, set_width, start_browser, until, wait_for)
 
 AGENCY = "Suku Dinas Bina Marga"
 ANSWER = "Lubang ditambal hari ini.\nTerima kasih <b>atas</b> laporan Anda."
@@ -58,12 +57,6 @@ def officer(product, driver, reports):
     driver.get_log("browser")
     driver.get_log("performance")
     return driver
-
-
-def until(driver, check):
-    """Polls; an element of the page before is no answer."""
-    return WebDriverWait(driver, WAIT_S,
-                         ignored_exceptions=[WebDriverException]).until(check)
 
 
 def sign_in(driver, password, name="petugas"):

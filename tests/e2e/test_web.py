@@ -11,6 +11,7 @@ import zlib
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
@@ -91,9 +92,13 @@ def find(driver, selector):
     return driver.find_element(By.CSS_SELECTOR, selector)
 
 
+def until(driver, check):
+    """Polls; an element of a page that is going is no answer."""
+    return WebDriverWait(driver, WAIT_S, ignored_exceptions=[WebDriverException]).until(check)
+
+
 def wait_for(driver, selector):
-    return WebDriverWait(driver, WAIT_S).until(
-        lambda d: d.find_elements(By.CSS_SELECTOR, selector))[0]
+    return until(driver, lambda d: d.find_elements(By.CSS_SELECTOR, selector))[0]
 
 
 def put(driver, field, text):
@@ -214,8 +219,7 @@ def test_location_only_when_asked_for(product, browser):
     browser.get(product.url + "/")
     assert browser.find_element(By.ID, "lat").get_attribute("value") == ""
     browser.find_element(By.ID, "geo-ask").click()
-    WebDriverWait(browser, WAIT_S).until(
-        lambda d: d.find_element(By.ID, "geo-point").text == "-6.21462, 106.84513")
+    until(browser, lambda d: d.find_element(By.ID, "geo-point").text == "-6.21462, 106.84513")
     browser.find_element(By.ID, "geo-remove").click()
     assert browser.find_element(By.ID, "lat").get_attribute("value") == ""
     assert not browser.find_element(By.ID, "geo-found").is_displayed()
@@ -294,8 +298,7 @@ def test_lost_connection_loses_nothing(product, browser):
     browser.execute_cdp_cmd("Network.emulateNetworkConditions", {
         "offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1})
     send(browser)
-    WebDriverWait(browser, WAIT_S).until(
-        lambda d: "sambungan terputus" in d.find_element(By.ID, "problems").text)
+    until(browser, lambda d: "sambungan terputus" in d.find_element(By.ID, "problems").text)
     browser.execute_cdp_cmd("Network.emulateNetworkConditions", {
         "offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1})
     assert browser.find_element(By.ID, "story").get_attribute("value") == STORY
@@ -499,8 +502,7 @@ def test_tracking_with_pin_and_adding(product, either):
     assert either.find_element(By.ID, "text").get_attribute("value").startswith("Hari ini")
     put(either, "add-pin", pin)
     find(either, "form[action^='/track/add'] button").click()
-    WebDriverWait(either, WAIT_S).until(
-        lambda d: "Keterangan Anda kami terima" in find(d, "h1").text)
+    until(either, lambda d: "Keterangan Anda kami terima" in find(d, "h1").text)
 
 
 def test_link_with_fragment_fills_the_field(product, browser):
