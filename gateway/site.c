@@ -256,7 +256,10 @@ static void site_track(void *context, struct http_exchange *exchange)
     case SITE_STATE:
     case SITE_OWN:
         answer(exchange, 200, "track_result",
-               site_result_model(&view, request->language, result == SITE_OWN), 0);
+               request->wants_json
+                   ? site_result_json(&view, result == SITE_OWN)
+                   : site_result_model(&view, request->language, result == SITE_OWN),
+               0);
         break;
     case SITE_WRONG_PIN:
         answer_wrong_pin(exchange, input.id);

@@ -77,29 +77,37 @@ static void add_own_page(json_t *model, const struct track_view *view, const cha
     json_object_set_new(model, "can_add", json_true());
 }
 
+json_t *site_result_json(const struct track_view *view, bool own)
+{
+    char shown[REPORT_ID_SHOWN_SIZE];
+    json_t *list = json_array();
+    report_id_show(view->id, shown);
+    for (size_t i = 0; i < view->timeline_count; i++)
+        json_array_append_new(list, item_json(&view->timeline[i]));
+    json_t *json =
+        json_pack("{s:s, s:s?, s:o}", "id", shown, "state", view->state, "timeline", list);
+    if (own) {
+        json_t *more = own_json(view);
+        json_object_update(json, more);
+        json_decref(more);
+    }
+    return json_pack("{s:o}", "json", json);
+}
+
 json_t *site_result_model(const struct track_view *view, const char *language, bool own)
 {
     char shown[REPORT_ID_SHOWN_SIZE];
-    json_t *list = json_array(), *page_list = json_array();
+    json_t *page_list = json_array();
     report_id_show(view->id, shown);
-    for (size_t i = 0; i < view->timeline_count; i++) {
-        json_array_append_new(list, item_json(&view->timeline[i]));
+    for (size_t i = 0; i < view->timeline_count; i++)
         json_array_insert_new(page_list, 0, item_page(&view->timeline[i], language));
-    }
-    json_t *json =
-        json_pack("{s:s, s:s?, s:o}", "id", shown, "state", view->state, "timeline", list);
     json_t *model =
         json_pack("{s:b, s:s, s:s?, s:s?, s:s, s:i, s:o}", "on_track", 1, "id", shown, "state_name",
                   view->state ? words_state(language, view->state) : NULL, "state_help",
                   view->state ? word_of(language, "state_help", view->state) : NULL, "tone",
                   site_state_tone(view->state), "text_max", FORM_STORY_MAX, "timeline", page_list);
-    if (own) {
-        json_t *more = own_json(view);
-        json_object_update(json, more);
-        json_decref(more);
+    if (own)
         add_own_page(model, view, language);
-    }
-    json_object_set_new(model, "json", json);
     return model;
 }
 

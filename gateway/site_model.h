@@ -8,7 +8,9 @@
 
 #include "gateway/site.h"
 
-/* "track_result": own decides whether the reporter's own part is in it. */
+/* What tracking gives programs, as {"json": ...}, and its page "track_result"; own decides whether
+ * the reporter's own part is in it. */
+json_t *site_result_json(const struct track_view *view, bool own);
 json_t *site_result_model(const struct track_view *view, const char *language, bool own);
 
 /* How a state looks, as a class of style.css: "good", "busy", "bad" or "calm". state may be NULL.
