@@ -6,11 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "adapters/http_client.h"
 #include "mail_peer.h"
@@ -217,6 +220,44 @@ static void verifies_certificates(void **state)
     peer_tls_release(&tls);
 }
 
+static void *cancel_soon(void *context)
+{
+    const struct timespec moment = {.tv_nsec = 100 * 1000 * 1000};
+
+    nanosleep(&moment, NULL);
+    http_client_cancel(context);
+    return NULL;
+}
+
+/* A server that takes the connection and says nothing would hold the call for a minute. */
+static void hangs_up_when_cancelled(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof address;
+    int listening = socket(AF_INET, SOCK_STREAM, 0);
+    struct http_client_answer answer;
+    struct err err = ERR_INIT;
+    pthread_t thread;
+    char url[64];
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listening, 4), 0);
+    getsockname(listening, (struct sockaddr *)&address, &len);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    pthread_create(&thread, NULL, cancel_soon, f->client);
+    assert_int_equal(call(f, &(struct http_client_request){.url = url}, &answer, &err), -1);
+    assert_int_equal(err.kind, ERR_TRANSIENT);
+    assert_non_null(strstr(err.text, "aborted"));
+    pthread_join(thread, NULL);
+    err_clear(&err);
+    f->answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    assert_int_equal(call(f, &(struct http_client_request){.url = NULL}, &answer, &err), -1);
+    assert_int_equal(story_count("GET"), 0);
+    close(listening);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -227,6 +268,7 @@ int main(void)
         CASE(speaks_over_a_unix_socket),
         CASE(refuses),
         CASE(verifies_certificates),
+        CASE(hangs_up_when_cancelled),
     };
     int failed;
 
