@@ -140,12 +140,10 @@ static int entry_find_thread(struct gateway *gateway, struct record *record,
 }
 
 static void entry_encrypt_report(struct gateway *gateway, const struct report *report,
-                                 const json_t *canonical, struct entry *entry)
+                                 const struct buf *body, struct entry *entry)
 {
-    char *text = json_canonical(canonical);
-    seal_store(gateway->seal, entry->id, "body", text, strlen(text), &entry->body);
+    seal_store(gateway->seal, entry->id, "body", body->data, body->len, &entry->body);
     entry->queue.body = entry_bytes(&entry->body);
-    free(text);
     for (size_t i = 0; i < report->attachment_count; i++) {
         const struct report_attachment *photo = &report->attachments[i];
         if (photo->data == NULL)
@@ -186,17 +184,13 @@ static bool entry_wants_ack(struct gateway *gateway, const struct record *record
     return limiter_allows(gateway->ack_limit, key, clock_ms(), NULL);
 }
 
-/* Takes canonical apart: call it last. */
 static void entry_fill_outbox(struct gateway *gateway, const struct record *record,
-                              json_t *canonical, struct entry *entry)
+                              const struct buf *ticket, struct entry *entry)
 {
     if (entry->queue.kind == QUEUE_NOT_REPORT)
         return;
-    struct buf ticket = BUF_INIT(QUEUE_PAYLOAD_MAX);
-    ticket_json(&record->report, canonical, &ticket);
     const char *kind = entry->queue.kind == QUEUE_FOLLOWUP ? "update" : "ticket";
-    seal_store(gateway->seal, entry->id, kind, ticket.data, ticket.len, &entry->payload[0]);
-    buf_release(&ticket);
+    seal_store(gateway->seal, entry->id, kind, ticket->data, ticket->len, &entry->payload[0]);
     entry_add_work(entry, QUEUE_TO_CORE, kind, &entry->payload[0]);
     if (!entry_wants_ack(gateway, record, entry))
         return;
@@ -233,14 +227,17 @@ int entry_make(struct gateway *gateway, const struct inbound *in, struct record 
     if (facts->id == NULL && entry_seal_original(gateway, in, out, err) != 0)
         return -1;
     entry_describe(out, &record->report);
-    json_t *canonical = report_json(&record->report);
-    entry_encrypt_report(gateway, &record->report, canonical, out);
-    entry_fill_outbox(gateway, record, canonical, out);
-    json_decref(canonical);
+    struct buf body = BUF_INIT(QUEUE_BODY_MAX), ticket = BUF_INIT(QUEUE_PAYLOAD_MAX);
+    ticket_texts(&record->report, &body, &ticket);
+    entry_encrypt_report(gateway, &record->report, &body, out);
+    entry_fill_outbox(gateway, record, &ticket, out);
+    bool overflow = body.overflow || ticket.overflow;
+    buf_wipe(&body);
+    buf_wipe(&ticket);
     out->op = (struct queue_op){.kind = facts->id != NULL ? QUEUE_RESOLVE : QUEUE_ACCEPT,
                                 .entry = &out->queue};
     struct err limit = ERR_INIT;
-    if (entry_overflowed(out) || queue_op_check(&out->op, &limit) != 0)
+    if (overflow || entry_overflowed(out) || queue_op_check(&out->op, &limit) != 0)
         return err_set(err, ERR_PERMANENT, "cannot store a message this large");
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What leaves for the core: the canonical report without its restricted part, photos only when the
- * reporter made the report public. Frozen at intake: a retry sends the same bytes.
+ * The two texts of a report: the canonical JSON that is stored, and the ticket that leaves for the
+ * core, which is the same without its restricted part, with photos only when the reporter made the
+ * report public. Both are made once, at intake: a retry sends the same bytes.
  */
 #ifndef KANAL_GATEWAY_TICKET_H
 #define KANAL_GATEWAY_TICKET_H
@@ -9,8 +10,8 @@
 #include "normalize/buf.h"
 #include "normalize/report.h"
 
-/* Appends the ticket's (or, for a follow-up, the update's) JSON. canonical is report_json(report),
- * which is changed into the ticket: it is not the report's any more afterwards. */
-void ticket_json(const struct report *report, json_t *canonical, struct buf *out);
+/* Appends the canonical report to *body and the ticket (or, for a follow-up, the update) to
+ * *ticket. Check both for overflow. */
+void ticket_texts(const struct report *report, struct buf *body, struct buf *ticket);
 
 #endif
