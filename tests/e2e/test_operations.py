@@ -229,6 +229,9 @@ def test_stop_with_mail_servers_and_the_embedded_core_hanging(own_product, tmp_p
     wait_until(lambda: product.counts()["core_waiting"] == 0, "the core has the ticket")
     (pid,) = children(product, "core")
     os.kill(pid, signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    wait_until(lambda: all(") T " in (task / "stat").read_text() for task in tasks.iterdir()),
+               "every thread of the core stands still")
     page = socket.create_connection(("127.0.0.1", product.ports["staff"]), timeout=DEADLINE_S)
     page.sendall(b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n")
     product.submit(client_key="kedua")
