@@ -58,6 +58,9 @@ struct channel *gateway_channel(struct gateway *gateway, const char *id);
 struct channel *gateway_reply_channel(struct gateway *gateway, const char *channel_id,
                                       const char *address_kind);
 
+/* What a report is until the core says otherwise. */
+#define STATE_RECEIVED "Menunggu"
+
 /* Day number (since 1970-01-01) of a moment in the city's time zone, and its text "2026-11-21". */
 int64_t gateway_day(const struct gateway *gateway, int64_t wall_ms);
 enum { DAY_TEXT_SIZE = 16 };

@@ -22,9 +22,6 @@ enum {
     PIN_KEYS = 64 * 1024,
 };
 
-/* What a report is until the core says otherwise. */
-#define STATE_RECEIVED "Menunggu"
-
 static struct channel *services_form_channel(struct gateway *gateway)
 {
     for (size_t i = 0; i < gateway->channel_count; i++)
