@@ -108,6 +108,18 @@ static int queue_sqlite_log_grown(void *context, sqlite3 *handle, const char *na
     return SQLITE_OK;
 }
 
+/* The folder's lock says that whoever held a lease is gone: its work is due at once, not when the
+ * lease ends. Its token still fits until another takes the row. */
+static int queue_sqlite_end_leases(struct queue_sqlite *q, struct err *err)
+{
+    /* "state <> 2" is what lets the partial index serve. */
+    int rc = sqlite3_exec(q->writer.handle,
+                          "UPDATE outbox INDEXED BY outbox_state SET due_ms = 0"
+                          " WHERE state = 1 AND state <> 2 AND due_ms IS NOT NULL",
+                          NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : queue_db_fail(rc, "end leases", err);
+}
+
 static int queue_sqlite_open_writer(struct queue_sqlite *q, const char *database, bool check,
                                     struct err *err)
 {
@@ -120,7 +132,7 @@ static int queue_sqlite_open_writer(struct queue_sqlite *q, const char *database
         return -1;
     q->next_entry++;
     sqlite3_wal_hook(q->writer.handle, queue_sqlite_log_grown, q);
-    if (queue_sqlite_blobs_recover(q, err) < 0)
+    if (queue_sqlite_blobs_recover(q, err) < 0 || queue_sqlite_end_leases(q, err) < 0)
         return -1;
     return queue_sqlite_mark_clean(q, false, err);
 }

@@ -233,6 +233,29 @@ static void test_erasure_is_finished(void **state)
     queue_report_release(&report);
 }
 
+static void test_leases_end_with_their_holder(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_lease before;
+    struct queue_lease after;
+    memset(&before, 0, sizeof before);
+    memset(&after, 0, sizeof after);
+    buf_init(&before.payload, QUEUE_PAYLOAD_MAX);
+    buf_init(&after.payload, QUEUE_PAYLOAD_MAX);
+    accept_report(f, ID_A, 1);
+    assert_int_equal(lease_rows(f, &before, 1, 1, NOW), 1);
+    assert_int_equal(lease_count(f, 2, NOW + 1), 0);
+    fixture_close(f);
+    fixture_open(f);
+    assert_int_equal(lease_rows(f, &after, 1, 3, NOW + 2), 1);
+    assert_int_equal(after.id, before.id);
+    assert_int_equal(after.attempts, 1);
+    assert_int_equal(lease_op(f, QUEUE_FINISH, &before, 0, NULL, NOW + 3), QUEUE_LOST);
+    assert_int_equal(lease_op(f, QUEUE_FINISH, &after, 0, NULL, NOW + 3), QUEUE_STORED);
+    buf_release(&before.payload);
+    buf_release(&after.payload);
+}
+
 static bool segment_there(const struct fixture *f, int number)
 {
     char name[64];
@@ -389,7 +412,7 @@ int main(void)
         CASE(test_nothing_to_read),        CASE(test_erased_is_gone_from_disk),
         CASE(test_erasure_is_finished),    CASE(test_dead_space_is_freed_at_open),
         CASE(test_segments_roll_over),     CASE(test_readers_in_threads),
-        CASE(test_statements_use_indexes),
+        CASE(test_statements_use_indexes), CASE(test_leases_end_with_their_holder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
