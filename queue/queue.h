@@ -223,9 +223,10 @@ struct queue;
 
 /*
  * Opens an engine by name ("sqlite", "memory"). After an unclean stop sqlite checks integrity
- * before it returns. Makes what is missing unless read_only. -1 ERR_CONFIG: unknown engine, a newer
- * schema ("made by a newer kanal"), held by another process, nothing there to read;
- * ERR_PERMANENT: damaged; ERR_TRANSIENT: the disk.
+ * before it returns; its folder has one owner, so leases of an earlier one end here. Makes what is
+ * missing unless read_only. -1 ERR_CONFIG: unknown engine, a newer schema ("made by a newer
+ * kanal"), held by another process, nothing there to read; ERR_PERMANENT: damaged; ERR_TRANSIENT:
+ * the disk.
  */
 int queue_open(const char *engine, const struct queue_options *options, int64_t now_ms,
                struct queue **out, struct err *err);
