@@ -88,7 +88,7 @@ static void site_form(void *context, struct http_exchange *exchange)
 static void site_report(void *context, struct http_exchange *exchange)
 {
     const struct site_services *services = context;
-    (void)request_of(exchange);
+    (void)request_of(exchange); /* settles the language, which the answer is rendered in */
     services->report(services->context, exchange);
 }
 
@@ -239,7 +239,7 @@ static int look_up(const struct site_services *services, struct http_exchange *e
 static void site_track_page(void *context, struct http_exchange *exchange)
 {
     (void)context;
-    (void)request_of(exchange);
+    (void)request_of(exchange); /* settles the language, which the answer is rendered in */
     answer(exchange, 200, "track", json_pack("{s:b}", "on_track", 1), 0);
 }
 
